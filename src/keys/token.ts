@@ -20,6 +20,7 @@ const BODY_LENGTH = 32
 /** 62^6 > 2^32, so that six characters hold every CRC-32. */
 const CHECKSUM_LENGTH = 6
 const SHOWN_BODY_LENGTH = 4
+const TOKEN_HASH_LENGTH = 32
 
 /**
  * A longer string is nobody's key and is not even hashed. Lower, and long keys imported from other systems would stop
@@ -35,10 +36,7 @@ const UNBIASED_BYTE_LIMIT = 248
 /** A healthy generator needs one round; more than this many means that it is broken, and no token is better than a weak one. */
 const ROUNDS_MAX = 64
 
-/**
- * SHA-256 of a whole token as a string of 32 characters, one per byte. It is the key of the snapshot cache: this form
- * costs the least to make and to look up. It is not text: use `tokenHashToBytes` towards the database.
- */
+/** SHA-256 of a whole token in 64 lower-case hex digits; the database holds its 32 bytes. */
 export type TokenHash = string
 
 export interface ParsedToken {
@@ -123,16 +121,16 @@ export function tokenStart(token: string): string | null {
 
 /** The hash by which a token is found. The caller bounds the length first (`TOKEN_LENGTH_MAX`). */
 export function hashToken(token: string): TokenHash {
-  return hash('sha256', token, 'latin1')
+  return hash('sha256', token, 'hex')
 }
 
 /** The 32 bytes as they are stored. */
 export function tokenHashToBytes(tokenHash: TokenHash): Uint8Array<ArrayBuffer> {
-  return Uint8Array.from(Buffer.from(tokenHash, 'latin1'))
+  return Uint8Array.fromHex(tokenHash)
 }
 
 /** The hash from its stored 32 bytes. Throws RangeError for any other length. */
 export function tokenHashFromBytes(bytes: Uint8Array): TokenHash {
-  if (bytes.length !== 32) throw new RangeError('A token hash has 32 bytes.')
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('latin1')
+  if (bytes.length !== TOKEN_HASH_LENGTH) throw new RangeError('A token hash has 32 bytes.')
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('hex')
 }
