@@ -1,0 +1,24 @@
+import { chmod, mkdir, realpath, stat } from 'node:fs/promises'
+import { DatabaseError } from '../database-error.ts'
+
+/**
+ * Makes the data folder, closed to everybody else, and returns its real path: two paths to one folder have to lead to
+ * one socket.
+ *
+ * @throws DatabaseError DATA_FOLDER_UNUSABLE
+ */
+export async function prepareDataFolder(path: string): Promise<string> {
+  try {
+    await mkdir(path, { recursive: true, mode: 0o700 })
+    await closeToOthers(path)
+    return await realpath(path)
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error)
+    throw new DatabaseError('DATA_FOLDER_UNUSABLE', `The data folder ${path} cannot be used: ${reason}.`, error)
+  }
+}
+
+async function closeToOthers(path: string): Promise<void> {
+  const { mode } = await stat(path)
+  if ((mode & 0o066) !== 0) await chmod(path, 0o700)
+}
