@@ -1,0 +1,81 @@
+import type { Environment } from '../keys/environment.ts'
+import type { TokenHash } from '../keys/token.ts'
+import type { VerdictCode } from './verdict.ts'
+
+/**
+ * What the data plane needs from outside. `app.ts` wires these ports; nothing in `verify/` knows what is behind them.
+ * Instants are milliseconds since the Unix epoch, ids are UUIDs as PostgreSQL prints them.
+ */
+
+/** All that a verification must know about a token, as one read of the source finds it. */
+export interface KeyRecord {
+  readonly keyId: string
+  readonly tenantId: string
+  readonly tenantSlug: string
+  /** Whether the tenant is the one that the installation is run from: its verifiers may verify any key. */
+  readonly tenantIsPlatform: boolean
+  readonly tenantSuspendedAt: number | null
+  readonly name: string
+  readonly environment: Environment
+  readonly ownerId: string | null
+  readonly scopes: readonly string[]
+  /** Names that the tenant's catalogue has switched off, whether or not the key holds them. */
+  readonly inactiveScopes: readonly string[]
+  /** A JSON value. */
+  readonly metadata: unknown
+  readonly expiresAt: number | null
+  readonly disabledAt: number | null
+  readonly revokedAt: number | null
+  /** The secret whose token was presented. */
+  readonly secret: KeySecretRecord
+  /** Whether another secret of the key waits for its first use. */
+  readonly rotationPending: boolean
+}
+
+export interface KeySecretRecord {
+  readonly secretId: string
+  /** Null while the secret waits for its first use. */
+  readonly activatedAt: number | null
+  /** When the secret stops counting because another took its place. */
+  readonly retiresAt: number | null
+}
+
+export interface KeySource {
+  /**
+   * The key that a token belongs to, or null when there is none. The read sees at least everything that was committed
+   * before the call. Rejects when no answer can be had; it never takes that for null.
+   */
+  findByTokenHash(tokenHash: TokenHash): Promise<KeyRecord | null>
+}
+
+/** Counts of one key since the last flush. */
+export interface KeyUsage {
+  readonly keyId: string
+  readonly tenantId: string
+  readonly requestCount: number
+  readonly lastUsedAt: number
+  /** Null when no verifier said an address since the last flush. */
+  readonly lastUsedIp: string | null
+}
+
+/** Verdicts of one code for one key in one minute. */
+export interface MinuteUsage {
+  readonly keyId: string
+  readonly tenantId: string
+  /** First instant of the minute. */
+  readonly minute: number
+  readonly code: VerdictCode
+  readonly count: number
+}
+
+export interface UsageFlush {
+  /** A UUID. A flush that is written again under the same id has the same content. */
+  readonly id: string
+  readonly keys: readonly KeyUsage[]
+  readonly minutes: readonly MinuteUsage[]
+}
+
+export interface UsageSink {
+  /** Adds the counts exactly once for each flush id, however often it is called. Rejects when that is not certain. */
+  write(flush: UsageFlush): Promise<void>
+}

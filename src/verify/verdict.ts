@@ -1,0 +1,60 @@
+import type { KeySnapshot } from './snapshot.ts'
+
+/**
+ * The codes of a verdict in order of precedence: when several rules deny, the first of them is the answer. `VALID` is
+ * last, it is what remains when no rule denies.
+ */
+export const VERDICT_CODES = [
+  'NOT_FOUND',
+  'TENANT_SUSPENDED',
+  'REVOKED',
+  'DISABLED',
+  'EXPIRED',
+  'ENVIRONMENT_MISMATCH',
+  'IP_DENIED',
+  'USER_AGENT_DENIED',
+  'ORIGIN_DENIED',
+  'ENDPOINT_DENIED',
+  'OUTSIDE_TIME_WINDOW',
+  'INSUFFICIENT_SCOPE',
+  'RATE_LIMITED',
+  'QUOTA_EXCEEDED',
+  'CREDITS_EXHAUSTED',
+  'VALID',
+] as const
+
+export type VerdictCode = (typeof VERDICT_CODES)[number]
+
+export type DenialCode = Exclude<VerdictCode, 'VALID'>
+
+/** What a denial says when the rule has nothing more exact to say. Written for the person who reads the verifier's log. */
+export const DENIAL_DETAILS: Readonly<Record<DenialCode, string>> = {
+  NOT_FOUND: 'No key has this token.',
+  TENANT_SUSPENDED: 'The tenant of the key is suspended.',
+  REVOKED: 'The key was revoked, which is final.',
+  DISABLED: 'The key is disabled.',
+  EXPIRED: 'The key has expired.',
+  ENVIRONMENT_MISMATCH: 'The key belongs to another environment.',
+  IP_DENIED: 'The key may not be used from this address.',
+  USER_AGENT_DENIED: 'The key may not be used by this user agent.',
+  ORIGIN_DENIED: 'The key may not be used from this origin.',
+  ENDPOINT_DENIED: 'The key may not be used for this method and path.',
+  OUTSIDE_TIME_WINDOW: 'The key may not be used at this time.',
+  INSUFFICIENT_SCOPE: 'The key lacks a scope that is needed.',
+  RATE_LIMITED: 'A rate limit is reached.',
+  QUOTA_EXCEEDED: 'A quota is used up.',
+  CREDITS_EXHAUSTED: 'The key has too few credits left.',
+}
+
+/** The answer to one verification. */
+export interface Verdict {
+  readonly code: VerdictCode
+  /** Null for VALID. */
+  readonly detail: string | null
+  /** Null exactly when the code is NOT_FOUND. */
+  readonly snapshot: KeySnapshot | null
+  /** True when the key's state could not be read again in time, so that the last known one was used. */
+  readonly stale: boolean
+  /** For INSUFFICIENT_SCOPE: what would have to be granted in addition. */
+  readonly missingScopes: readonly string[] | null
+}

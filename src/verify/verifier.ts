@@ -1,0 +1,62 @@
+import { KeywardError } from '../errors/keyward-error.ts'
+import type { FindSnapshot } from './find-snapshot.ts'
+import type { KeySnapshot, Verifier } from './snapshot.ts'
+import type { LoadedSnapshot } from './snapshot-cache.ts'
+
+/**
+ * Who is asking? A verifier shows a token of its own, of a key that is live and holds `keyward:verify`. It is found in the same cache as
+ * the keys it asks about, so that a revoked verifier is refused on its next request.
+ *
+ * What is wrong with a token is told to nobody: every token that is not live is answered alike, so that this is no way
+ * to learn which tokens existed. That a live key lacks the scope may be told, its holder knows it is live.
+ */
+export interface VerifierAuthentication {
+  /** Throws, or rejects, with UNAUTHENTICATED, FORBIDDEN or UNAVAILABLE. */
+  authenticate(authorization: string | undefined, now: number): Verifier | Promise<Verifier>
+}
+
+const ANY_TENANT: Verifier = { tenantId: null }
+const SCHEME_LENGTH = 'Bearer '.length
+const BEARER_PATTERN = /^bearer +([!-~]+) *$/i
+
+/** For private networks in which everybody may verify everything; the process says so loudly when it starts. */
+export const openAuthentication: VerifierAuthentication = { authenticate: () => ANY_TENANT }
+
+export function createVerifierAuthentication(find: FindSnapshot): VerifierAuthentication {
+  return {
+    authenticate(authorization, now) {
+      const found = find(readBearerToken(authorization), now)
+      if (found instanceof Promise) return found.then((loaded) => admit(loaded, now))
+      return admit(found, now)
+    },
+  }
+}
+
+/** The token of an Authorization header (RFC 6750 §2.1). The scheme's name is read in any case (RFC 9110 §11.1). */
+function readBearerToken(authorization: string | undefined): string {
+  if (authorization === undefined) throw unauthenticated('The request carries no `Authorization` header.')
+  // The usual spelling is read without a regular expression. A token never holds a space.
+  if (authorization.startsWith('Bearer ') && authorization.indexOf(' ', SCHEME_LENGTH) === -1) {
+    return authorization.slice(SCHEME_LENGTH)
+  }
+  const token = BEARER_PATTERN.exec(authorization)?.[1]
+  if (token === undefined) throw unauthenticated('The `Authorization` header is not of the form `Bearer <token>`.')
+  return token
+}
+
+function admit({ snapshot }: LoadedSnapshot, now: number): Verifier {
+  if (snapshot === null || !isLive(snapshot, now)) throw unauthenticated('The token of the verifier is not valid.')
+  if (snapshot.verifier === null) {
+    throw new KeywardError('FORBIDDEN', 'The key of the verifier lacks the scope `keyward:verify`.')
+  }
+  return snapshot.verifier
+}
+
+function isLive(key: KeySnapshot, now: number): boolean {
+  if (key.tenantSuspended || key.revoked || key.disabled) return false
+  return now < key.expiresAt && now < key.secretRetiresAt
+}
+
+function unauthenticated(detail: string): KeywardError {
+  return new KeywardError('UNAUTHENTICATED', detail)
+}
