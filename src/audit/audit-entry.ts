@@ -1,0 +1,39 @@
+import type { EventType } from '../events/event-types.ts'
+
+/** Actions that are recorded and not sent to anybody. All others are events too, under the same name. */
+export type AuditOnlyAction =
+  | 'authorization.rejected'
+  | 'installation.bootstrapped'
+  | 'scope.created'
+  | 'session.created'
+  | 'session.failed'
+  | 'session.refreshed'
+  | 'session.reused'
+  | 'session.ended'
+
+export type AuditAction = EventType | AuditOnlyAction
+
+/** What an event happened to. `id` is the id as seen from outside. */
+export interface AuditResource {
+  readonly type: 'ApiKey' | 'Scope' | 'Tenant' | 'User' | 'Session' | 'Installation' | 'Command'
+  readonly id: string | null
+}
+
+export type AuditDetail = { readonly [key: string]: AuditDetailValue }
+export type AuditDetailValue =
+  | string
+  | number
+  | boolean
+  | null
+  | readonly AuditDetailValue[]
+  | { readonly [key: string]: AuditDetailValue }
+
+/** What a command says of what it did. Who, when and from where are added by the command runner. */
+export interface AuditEntry {
+  readonly tenantId: string
+  readonly action: AuditAction
+  readonly outcome: 'SUCCESS' | 'FAILURE' | 'DENIED'
+  readonly resource: AuditResource
+  /** Before and after; never a token, a password or a hash of one. */
+  readonly detail: AuditDetail
+}

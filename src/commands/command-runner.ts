@@ -1,0 +1,130 @@
+import { authorize, holdsPlatformPermission } from '../actors/actor.ts'
+import type { Caller } from '../actors/caller.ts'
+import { insertAuditEvents } from '../audit/audit-store.ts'
+import type { AuditEntry } from '../audit/audit-entry.ts'
+import { KeywardError, validationFailed } from '../errors/keyward-error.ts'
+import { insertOutboxEvents } from '../events/outbox.ts'
+import type { Prisma, PrismaClient } from '../generated/prisma/client.ts'
+import type { Clock } from '../lib/clock.ts'
+import type { RandomBytes } from '../lib/random.ts'
+import { type Access, type Command, type Invalidation, isRefusal } from './command.ts'
+
+export type RunInTransaction = <T>(work: (tx: Prisma.TransactionClient) => Promise<T>) => Promise<T>
+
+export interface CommandRunnerDeps {
+  readonly prisma: PrismaClient
+  readonly runInTransaction: RunInTransaction
+  readonly clock: Clock
+  readonly newId: () => string
+  readonly randomBytes: RandomBytes
+  /** Where attempts are recorded whose tenant must not be named; absent only before the first start is complete. */
+  readonly platformTenantId: () => string
+  readonly invalidate: (invalidation: Invalidation) => void
+}
+
+export interface CommandRunner {
+  run<Input, Output, Prepared>(
+    command: Command<Input, Output, Prepared>,
+    caller: Caller,
+    input: Input,
+  ): Promise<Output>
+}
+
+const NOT_FOUND_DETAIL = 'There is nothing under this id.'
+
+/** Runs commands. There is no other way from the schema to a write. */
+export function createCommandRunner(deps: CommandRunnerDeps): CommandRunner {
+  async function record(
+    tx: Prisma.TransactionClient,
+    caller: Caller,
+    entries: readonly AuditEntry[],
+    now: Date,
+  ): Promise<void> {
+    await insertAuditEvents(tx, caller, entries, now, deps.newId)
+  }
+
+  /** Records the attempt on its own, since there is no change to record it with, then throws. */
+  async function reject(commandName: string, caller: Caller, access: Access, error: KeywardError): Promise<never> {
+    const tenantId =
+      error.code === 'FORBIDDEN' && access.kind === 'tenant' && access.tenantId !== null
+        ? access.tenantId
+        : deps.platformTenantId()
+    const entry: AuditEntry = {
+      tenantId,
+      action: 'authorization.rejected',
+      outcome: 'DENIED',
+      resource: { type: 'Command', id: commandName },
+      detail: { code: error.code, permission: 'permission' in access ? access.permission : null },
+    }
+    await deps.runInTransaction((tx) => record(tx, caller, [entry], new Date(deps.clock.now())))
+    throw error
+  }
+
+  async function requireAccess(commandName: string, caller: Caller, access: Access): Promise<void> {
+    const error = findAccessError(caller, access)
+    if (error === null) return
+    // Nobody is known who could be held to account, and a log that strangers can fill is a way to attack it.
+    if (error.code === 'UNAUTHENTICATED') throw error
+    await reject(commandName, caller, access, error)
+  }
+
+  return {
+    async run(command, caller, input) {
+      const access = await command.access(input, deps.prisma)
+      await requireAccess(command.name, caller, access)
+
+      const issues = command.validate(input)
+      if (issues.length > 0) throw validationFailed(issues)
+      const prepared = await command.prepare(input, deps.prisma)
+
+      const result = await deps
+        .runInTransaction(async (tx) => {
+        const now = new Date(deps.clock.now())
+        const { newId, randomBytes } = deps
+        const tenantId = access.kind === 'tenant' ? access.tenantId : null
+        const work = { tx, now, ...caller, newId, randomBytes, tenantId }
+        const outcome = await command.execute(work, input, prepared)
+        await record(tx, caller, outcome.audit, now)
+        if (!isRefusal(outcome)) {
+          await insertOutboxEvents(tx, outcome.events, caller.origin.correlationId, now, deps.newId)
+        }
+        return outcome
+      })
+      // What may not be granted is sometimes known only once the rows are read; the attempt is recorded all the same.
+      .catch((error: unknown) => {
+        if (error instanceof KeywardError && error.code === 'FORBIDDEN') return reject(command.name, caller, access, error)
+        throw error
+      })
+
+      if (isRefusal(result)) throw result.refuse
+      for (const invalidation of result.invalidate) deps.invalidate(invalidation)
+      return result.value
+    },
+  }
+}
+
+/** What keeps the caller from what the command needs. Being told that a tenant exists is already something. */
+function findAccessError({ actor }: Caller, access: Access): KeywardError | null {
+  if (access.kind === 'public') return null
+  if (actor.kind === 'anonymous') {
+    return new KeywardError('UNAUTHENTICATED', 'Log in with `sessionCreate`, or send a management key.')
+  }
+  switch (access.kind) {
+    case 'user':
+      return actor.kind === 'user' ? null : new KeywardError('FORBIDDEN', 'Only a person with a session can do this.')
+    case 'system':
+      return actor.kind === 'system' ? null : new KeywardError('FORBIDDEN', 'Only Keyward itself does this.')
+    case 'platform':
+      return holdsPlatformPermission(actor, access.permission) ? null : forbidden(access.permission)
+    case 'tenant': {
+      const authorization =
+        access.tenantId === null ? 'hidden' : authorize(actor, access.permission, access.tenantId)
+      if (authorization === 'allowed') return null
+      return authorization === 'hidden' ? new KeywardError('NOT_FOUND', NOT_FOUND_DETAIL) : forbidden(access.permission)
+    }
+  }
+}
+
+function forbidden(permission: string): KeywardError {
+  return new KeywardError('FORBIDDEN', `This needs the permission \`${permission}\`.`)
+}

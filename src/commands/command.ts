@@ -1,0 +1,119 @@
+import type { Actor } from '../actors/actor.ts'
+import type { Origin } from '../actors/caller.ts'
+import type { Permission } from '../actors/permissions.ts'
+import type { AuditEntry } from '../audit/audit-entry.ts'
+import type { InputIssue, KeywardError } from '../errors/keyward-error.ts'
+import type { DomainEvent } from '../events/event-types.ts'
+import type { Prisma, PrismaClient } from '../generated/prisma/client.ts'
+import type { RandomBytes } from '../lib/random.ts'
+
+/** Cached knowledge that a change made wrong. It is dropped after the commit, before the caller hears of success. */
+export type Invalidation =
+  | { readonly kind: 'key'; readonly apiKeyId: string }
+  | { readonly kind: 'tenant'; readonly tenantId: string }
+  | { readonly kind: 'token'; readonly hash: Uint8Array }
+  | { readonly kind: 'prefix'; readonly prefix: string }
+
+type AtLeastOne<T> = readonly [T, ...T[]]
+
+/** What a command did. A change that is not audited does not compile. */
+export interface Change<Output> {
+  readonly value: Output
+  readonly audit: AtLeastOne<AuditEntry>
+  readonly events: readonly DomainEvent[]
+  readonly invalidate: readonly Invalidation[]
+}
+
+/** A failure that is itself recorded: its rows are committed, then the error is thrown. */
+export interface Refusal {
+  readonly refuse: KeywardError
+  readonly audit: AtLeastOne<AuditEntry>
+}
+
+/** What a command has at hand inside its transaction. */
+export interface Work {
+  /** The transaction's own client, the only one that may be used here. */
+  readonly tx: Prisma.TransactionClient
+  readonly now: Date
+  readonly actor: Actor
+  readonly origin: Origin
+  readonly newId: () => string
+  readonly randomBytes: RandomBytes
+  /** The tenant that access was granted in; null for a command that belongs to none. */
+  readonly tenantId: string | null
+}
+
+export interface TenantWork extends Work {
+  readonly tenantId: string
+}
+
+/** What the caller must hold. `tenant: null` stands for a thing that is not there. */
+export type Access =
+  | { readonly kind: 'public' }
+  | { readonly kind: 'user' }
+  | { readonly kind: 'system' }
+  | { readonly kind: 'platform'; readonly permission: Permission }
+  | { readonly kind: 'tenant'; readonly permission: Permission; readonly tenantId: string | null }
+
+/**
+ * The one way to change anything: authorize → validate → prepare → one transaction of rows, audit events and outbox
+ * events → after the commit, invalidate.
+ */
+export interface Command<Input, Output, Prepared = undefined> {
+  /** Verb and noun, as in `revoke-key`; rejected attempts are recorded under it. */
+  readonly name: string
+  readonly access: (input: Input, find: PrismaClient) => Access | Promise<Access>
+  /** Pure. Returns every fault of the input, not the first alone. */
+  readonly validate: (input: Input) => readonly InputIssue[]
+  /** What is slow and may not happen inside the transaction: hashing passwords, parsing documents. */
+  readonly prepare: (input: Input, find: PrismaClient) => Promise<Prepared>
+  readonly execute: (work: Work, input: Input, prepared: Prepared) => Promise<Change<Output> | Refusal>
+}
+
+export interface TenantCommandSpec<Input, Output> {
+  readonly name: string
+  readonly permission: Permission
+  /** The tenant's UUID; null when there is none, which the caller is told in the words used for a foreign one. */
+  readonly tenantOf: (input: Input, find: PrismaClient) => string | null | Promise<string | null>
+  readonly validate?: (input: Input) => readonly InputIssue[]
+  readonly execute: (work: TenantWork, input: Input) => Promise<Change<Output>>
+}
+
+/** A command on what belongs to one tenant. It prepares nothing. */
+export function defineTenantCommand<Input, Output>(spec: TenantCommandSpec<Input, Output>): Command<Input, Output> {
+  const { name, permission, tenantOf, validate = () => [], execute } = spec
+  return defineCommand<Input, Output>({
+    name,
+    validate,
+    access: async (input, find) => ({ kind: 'tenant', permission, tenantId: await tenantOf(input, find) }),
+    execute: ({ tenantId, ...work }, input) => {
+      if (tenantId === null) throw new Error(`${name} ran outside a tenant.`)
+      return execute({ ...work, tenantId }, input)
+    },
+  })
+}
+
+/** A command that prepares nothing. */
+export function defineCommand<Input, Output>(
+  command: Omit<Command<Input, Output>, 'prepare'>,
+): Command<Input, Output> {
+  return { ...command, prepare: async () => undefined }
+}
+
+export function isRefusal<Output>(result: Change<Output> | Refusal): result is Refusal {
+  return 'refuse' in result
+}
+
+/**
+ * What a command does, as a part of another one's transaction and recorded with it. The outer command has answered for
+ * access and input. Throws what the part refuses.
+ */
+export async function performChange<Input, Output>(
+  command: Command<Input, Output>,
+  work: Work,
+  input: Input,
+): Promise<Change<Output>> {
+  const result = await command.execute(work, input, undefined)
+  if (isRefusal(result)) throw result.refuse
+  return result
+}

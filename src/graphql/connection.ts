@@ -1,0 +1,15 @@
+import { builder } from './builder.ts'
+
+/** The total of a list, counted only when somebody asks. Shared by every connection type. */
+export interface Counted {
+  readonly count: () => Promise<number>
+}
+
+builder.globalConnectionField('totalCount', (t) =>
+  t.int({
+    description: 'Rows of the whole list, counted at the moment of asking.',
+    // A count scans an index, so it weighs more than a field that is there anyway.
+    complexity: 10,
+    resolve: (connection) => (connection as unknown as Counted).count(),
+  }),
+)

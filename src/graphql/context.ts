@@ -1,0 +1,15 @@
+import type { Caller } from '../actors/caller.ts'
+import type { Command } from '../commands/command.ts'
+import type { PrismaClient } from '../generated/prisma/client.ts'
+import type { Clock } from '../lib/clock.ts'
+import type { SessionCommands } from '../users/session-commands.ts'
+
+/** What a resolver has at hand. It reads through finders that start from a tenant, and writes through commands alone. */
+export interface GraphQLContext {
+  readonly caller: Caller
+  readonly clock: Clock
+  readonly prisma: PrismaClient
+  readonly sessionCommands: SessionCommands
+  /** Runs a command for the caller. Failures that a caller can expect become members of the field's result union. */
+  execute<Input, Output, Prepared>(command: Command<Input, Output, Prepared>, input: Input): Promise<Output>
+}

@@ -1,0 +1,16 @@
+/** Rows that one page of a list holds at most. */
+export const PAGE_SIZE_MAX = 100
+/** Rows of a page when `first` is not given. */
+export const PAGE_SIZE_DEFAULT = 20
+/** Levels of selection. The deepest document that a dashboard sends has 6; introspection has 13. */
+export const DEPTH_MAX = 15
+/** Aliases of one document. */
+export const ALIASES_MAX = 30
+/** Tokens of one document. The introspection query of GraphiQL has about 400. */
+export const TOKENS_MAX = 2000
+/** Fields at the root of one operation. */
+export const ROOT_FIELDS_MAX = 20
+/** Sum of the cost of all fields, each counted once per row that could come back. */
+export const COST_MAX = 20_000
+/** Bytes of a request's body. */
+export const BODY_BYTES_MAX = 1024 * 1024

@@ -1,0 +1,13 @@
+import { defineKeyStateCommand } from './key-state-command.ts'
+
+/** Enable a disabled key. What is revoked stays revoked, and what has expired stays expired. */
+export const enableKey = defineKeyStateCommand({
+  name: 'enable-key',
+  permission: 'keys:disable',
+  findObstacle({ revokedAt, disabledAt }) {
+    if (revokedAt !== null) return 'The key is revoked, which is final.'
+    return disabledAt === null ? 'The key is not disabled.' : null
+  },
+  change: () => ({ disabledAt: null }),
+  describe: (key) => ({ type: 'api_key.enabled', data: key }),
+})

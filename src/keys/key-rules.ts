@@ -1,0 +1,79 @@
+import type { InputIssue } from '../errors/keyward-error.ts'
+import { findLineFault, findProseFault } from '../lib/text-fault.ts'
+import { isScopeName } from '../scopes/scope-name.ts'
+import type { Environment } from './environment.ts'
+
+export const KEY_NAME_CHARACTERS_MAX = 100
+export const KEY_DESCRIPTION_CHARACTERS_MAX = 1000
+export const KEY_OWNER_ID_CHARACTERS_MAX = 200
+export const KEY_SCOPES_MAX = 200
+/** Metadata is part of every answer of `/verify`, so it is kept small. */
+export const KEY_METADATA_BYTES_MAX = 4096
+export const KEY_TTL_DAYS_MAX = 3650
+export const REVOKE_REASON_CHARACTERS_MAX = 500
+
+export type JsonObject = { readonly [key: string]: unknown }
+
+export interface CreateKeyInput {
+  readonly tenantId: string
+  readonly name: string
+  readonly description?: string | null | undefined
+  readonly environment: Environment
+  readonly scopes?: readonly string[] | null | undefined
+  readonly ownerId?: string | null | undefined
+  readonly expiresAt?: Date | null | undefined
+  readonly ttlDays?: number | null | undefined
+  readonly metadata?: unknown
+}
+
+/** Every fault of a new key's description that can be seen without looking anything up. */
+export function validateNewKey(input: CreateKeyInput): readonly InputIssue[] {
+  const faults: [field: string, fault: string | null][] = [
+    ['name', findLineFault(input.name, KEY_NAME_CHARACTERS_MAX)],
+    ['description', input.description == null ? null : findProseFault(input.description, KEY_DESCRIPTION_CHARACTERS_MAX)],
+    ['ownerId', input.ownerId == null ? null : findLineFault(input.ownerId, KEY_OWNER_ID_CHARACTERS_MAX)],
+    ['ttlDays', findTtlFault(input)],
+    ['metadata', input.metadata == null ? null : findMetadataFault(input.metadata)],
+  ]
+  const issues = faults.flatMap(([field, detail]) => (detail === null ? [] : [{ path: ['input', field], detail }]))
+  return [...issues, ...validateScopeNames(input.scopes ?? [])]
+}
+
+function findTtlFault({ ttlDays, expiresAt }: CreateKeyInput): string | null {
+  if (ttlDays == null) return null
+  if (expiresAt != null) return 'cannot be given together with `expiresAt`'
+  return Number.isInteger(ttlDays) && ttlDays >= 1 && ttlDays <= KEY_TTL_DAYS_MAX
+    ? null
+    : `must be a whole number of days from 1 to ${KEY_TTL_DAYS_MAX}`
+}
+
+function findMetadataFault(metadata: unknown): string | null {
+  if (!isJsonObject(metadata)) return 'must be a JSON object'
+  const json = JSON.stringify(metadata)
+  if (json.includes('\\u0000')) return 'must not hold NUL characters'
+  if (!json.isWellFormed() || /\\ud[89a-f]/i.test(json)) return 'must not hold halves of characters'
+  return Buffer.byteLength(json) > KEY_METADATA_BYTES_MAX
+    ? `must have at most ${KEY_METADATA_BYTES_MAX} bytes as JSON`
+    : null
+}
+
+export function isJsonObject(value: unknown): value is JsonObject {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+function validateScopeNames(scopes: readonly string[]): readonly InputIssue[] {
+  if (scopes.length > KEY_SCOPES_MAX) {
+    return [{ path: ['input', 'scopes'], detail: `must have at most ${KEY_SCOPES_MAX} entries` }]
+  }
+  return scopes.flatMap((scope, index) =>
+    isScopeName(scope)
+      ? []
+      : [{ path: ['input', 'scopes', index], detail: 'is not a scope name such as `orders:read` or `orders:*`' }],
+  )
+}
+
+/** When the new key expires; null: never. A time to live counts days of 24 hours from now. */
+export function resolveExpiry({ expiresAt, ttlDays }: CreateKeyInput, now: Date): Date | null {
+  if (ttlDays != null) return new Date(now.getTime() + ttlDays * 24 * 60 * 60 * 1000)
+  return expiresAt ?? null
+}

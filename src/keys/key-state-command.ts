@@ -1,0 +1,68 @@
+import { type Command, defineTenantCommand } from '../commands/command.ts'
+import { type InputIssue, KeywardError } from '../errors/keyward-error.ts'
+import type { DomainEvent } from '../events/event-types.ts'
+import type { ApiKey } from '../generated/prisma/client.ts'
+import type { Permission } from '../actors/permissions.ts'
+import { formatPublicId } from '../public-id.ts'
+import { deriveKeyStatus } from './key-status.ts'
+import { findTenantIdOfKey, lockKey } from './key-store.ts'
+
+type KeyStateEventType = Extract<DomainEvent['type'], 'api_key.disabled' | 'api_key.enabled' | 'api_key.revoked'>
+type KeyStateEvent = Extract<DomainEvent, { type: KeyStateEventType }>
+
+export interface KeyStateInput {
+  readonly id: string
+}
+
+export interface KeyStateSpec<Input extends KeyStateInput> {
+  readonly name: string
+  readonly permission: Permission
+  readonly validate?: (input: Input) => readonly InputIssue[]
+  /** Why the key's state forbids the change; null when it does not. */
+  readonly findObstacle: (key: ApiKey) => string | null
+  readonly change: (now: Date, input: Input) => Partial<Pick<ApiKey, 'disabledAt' | 'revokedAt' | 'revokedReason'>>
+  readonly describe: (key: KeyStateEvent['data'], input: Input) => Pick<KeyStateEvent, 'type' | 'data'>
+}
+
+/** A command that moves a key from one state of its life to another. The key is locked from the decision to the commit. */
+export function defineKeyStateCommand<Input extends KeyStateInput>(
+  spec: KeyStateSpec<Input>,
+): Command<Input, ApiKey> {
+  return defineTenantCommand<Input, ApiKey>({
+    name: spec.name,
+    permission: spec.permission,
+    tenantOf: ({ id }, find) => findTenantIdOfKey(find, id),
+    ...(spec.validate && { validate: spec.validate }),
+    async execute({ tx, now, tenantId }, input) {
+      const key = await lockKey(tx, tenantId, input.id)
+      if (key === null) throw new KeywardError('NOT_FOUND', 'There is nothing under this id.')
+      const obstacle = spec.findObstacle(key)
+      if (obstacle !== null) throw new KeywardError('CONFLICT', obstacle)
+
+      const { id } = key
+      const changed = await tx.apiKey.update({
+        where: { tenantId_id: { tenantId, id } },
+        data: { ...spec.change(now, input), updatedAt: now, version: { increment: 1 } },
+      })
+      const publicId = formatPublicId('ApiKey', id)
+      const event = spec.describe({ apiKeyId: publicId, name: key.name, environment: key.environment }, input)
+      return {
+        value: changed,
+        audit: [
+          {
+            tenantId,
+            action: event.type,
+            outcome: 'SUCCESS',
+            resource: { type: 'ApiKey', id: publicId },
+            detail: {
+              before: { status: deriveKeyStatus(key, now) },
+              after: { status: deriveKeyStatus(changed, now), revokedReason: changed.revokedReason },
+            },
+          },
+        ],
+        events: [{ ...event, tenantId } as KeyStateEvent],
+        invalidate: [{ kind: 'key', apiKeyId: id }],
+      }
+    },
+  })
+}

@@ -1,0 +1,21 @@
+import { findLineFault } from '../lib/text-fault.ts'
+import { REVOKE_REASON_CHARACTERS_MAX } from './key-rules.ts'
+import { defineKeyStateCommand } from './key-state-command.ts'
+
+export interface RevokeKeyInput {
+  readonly id: string
+  readonly reason: string
+}
+
+/** Revoke a key for good. It is denied from the next verification on. */
+export const revokeKey = defineKeyStateCommand<RevokeKeyInput>({
+  name: 'revoke-key',
+  permission: 'keys:revoke',
+  validate({ reason }) {
+    const fault = findLineFault(reason, REVOKE_REASON_CHARACTERS_MAX)
+    return fault === null ? [] : [{ path: ['input', 'reason'], detail: fault }]
+  },
+  findObstacle: ({ revokedAt }) => (revokedAt === null ? null : 'The key is revoked already.'),
+  change: (now, { reason }) => ({ revokedAt: now, revokedReason: reason }),
+  describe: (key, { reason }) => ({ type: 'api_key.revoked', data: { ...key, reason } }),
+})

@@ -1,0 +1,58 @@
+import { type Actor, authorize } from '../actors/actor.ts'
+import { type Permission, permissionsOfScope } from '../actors/permissions.ts'
+import { type InputIssue, KeywardError } from '../errors/keyward-error.ts'
+import type { Prisma } from '../generated/prisma/client.ts'
+import { isReservedScope, wildcardPrefixOf } from './scope-name.ts'
+
+/**
+ * The faults of a list of scopes that a key is to hold: each must be in the tenant's catalogue, or a wildcard over
+ * something that is, or stand for permissions. At most one statement. Throws FORBIDDEN for a permission that the actor
+ * does not hold: nobody can grant what they do not have.
+ */
+export async function findUngrantableScopes(
+  tx: Prisma.TransactionClient,
+  grant: { actor: Actor; tenantId: string; scopes: readonly string[] },
+): Promise<readonly InputIssue[]> {
+  const { actor, tenantId, scopes } = grant
+  const catalogue = await findCatalogueNames(tx, tenantId, scopes)
+  return scopes.flatMap((scope, index) => {
+    const detail = isReservedScope(scope) ? requirePermissions(actor, tenantId, scope) : findGap(catalogue, scope)
+    return detail === null ? [] : [{ path: ['input', 'scopes', index], detail }]
+  })
+}
+
+function requirePermissions(actor: Actor, tenantId: string, scope: string): string | null {
+  const permissions = permissionsOfScope(scope)
+  const missing = permissions.find((permission) => !mayGrant(actor, permission, tenantId))
+  if (missing !== undefined) {
+    throw new KeywardError('FORBIDDEN', `Granting \`${scope}\` needs the permission \`${missing}\`.`)
+  }
+  return permissions.length === 0 ? `\`${scope}\` stands for no permission` : null
+}
+
+function mayGrant(actor: Actor, permission: Permission, tenantId: string): boolean {
+  return authorize(actor, permission, tenantId) === 'allowed'
+}
+
+function findGap(catalogue: ReadonlySet<string>, scope: string): string | null {
+  if (catalogue.has(scope)) return null
+  const prefix = wildcardPrefixOf(scope)
+  if (prefix === undefined) return `the tenant's catalogue has no scope \`${scope}\``
+  const covered = catalogue.values().some((name) => name.startsWith(prefix))
+  return covered ? null : `the tenant's catalogue has no scope that \`${scope}\` would stand for`
+}
+
+async function findCatalogueNames(
+  tx: Prisma.TransactionClient,
+  tenantId: string,
+  scopes: readonly string[],
+): Promise<ReadonlySet<string>> {
+  const asked = scopes.filter((scope) => !isReservedScope(scope))
+  if (asked.length === 0) return new Set()
+  const prefixes = asked.flatMap((scope) => wildcardPrefixOf(scope) ?? [])
+  const rows = await tx.scope.findMany({
+    where: { tenantId, OR: [{ name: { in: asked } }, ...prefixes.map((prefix) => ({ name: { startsWith: prefix } }))] },
+    select: { name: true },
+  })
+  return new Set(rows.map(({ name }) => name))
+}

@@ -1,0 +1,53 @@
+import { randomBytes } from 'node:crypto'
+import { link, open, readFile, unlink } from 'node:fs/promises'
+import { join } from 'node:path'
+
+const MASTER_KEY_BYTES = 32
+
+/** Name of the file in the data folder of the embedded database. Whoever has both can read every sealed secret. */
+export const MASTER_KEY_FILE = 'master.key'
+
+/** Reads a master key from its base64 form; null when it does not stand for exactly 32 bytes. */
+export function parseMasterKey(text: string): Uint8Array | null {
+  const trimmed = text.trim()
+  const bytes = Buffer.from(trimmed, 'base64')
+  return bytes.length === MASTER_KEY_BYTES && bytes.toString('base64') === trimmed ? bytes : null
+}
+
+/**
+ * The master key of the data folder, made at the first start. It appears under its name only when it is whole and on the
+ * disk, so that a crash cannot leave half a key; of two servers that start at once, one creates and both read the same.
+ */
+export async function loadOrCreateMasterKey(dataDir: string): Promise<Uint8Array> {
+  const path = join(dataDir, MASTER_KEY_FILE)
+  const existing = await readMasterKey(path)
+  if (existing !== null) return existing
+
+  const draft = `${path}.${process.pid}`
+  const file = await open(draft, 'wx', 0o600)
+  try {
+    await file.writeFile(`${randomBytes(MASTER_KEY_BYTES).toString('base64')}\n`)
+    await file.sync()
+  } finally {
+    await file.close()
+  }
+  await link(draft, path).catch((error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EEXIST') throw error
+  })
+  await unlink(draft)
+
+  const created = await readMasterKey(path)
+  if (created === null) throw new Error(`${path} disappeared while it was being made.`)
+  return created
+}
+
+async function readMasterKey(path: string): Promise<Uint8Array | null> {
+  const text = await readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return null
+    throw error
+  })
+  if (text === null) return null
+  const key = parseMasterKey(text)
+  if (key === null) throw new Error(`${path} does not hold a master key: 32 bytes in base64. Restore it from a backup.`)
+  return key
+}

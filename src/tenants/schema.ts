@@ -1,0 +1,104 @@
+import { visibleTenantIds } from '../actors/actor.ts'
+import { builder } from '../graphql/builder.ts'
+import { planConnectionRows } from '../graphql/row-plan.ts'
+import { commandErrors } from '../graphql/user-errors.ts'
+import type { GraphQLContext } from '../graphql/context.ts'
+import { NEWEST_FIRST, pageQuery, parsePage, toConnection } from '../graphql/keyset.ts'
+import type { Tenant as TenantRow } from '../generated/prisma/client.ts'
+import { parsePublicIdOf } from '../public-id.ts'
+import { createTenant } from './create-tenant.ts'
+
+/** Which tenants the caller may see, as a condition on the table of tenants. */
+export function visibleTenants({ caller }: GraphQLContext): { id?: { in: string[] } } {
+  const ids = visibleTenantIds(caller.actor, 'tenants:read')
+  return ids === 'all' ? {} : { id: { in: [...ids] } }
+}
+
+const TenantStatus = builder.enumType('TenantStatus', {
+  description: 'Whether the keys of a tenant are answered by their own rules.',
+  values: {
+    ACTIVE: { description: 'Each key is answered by its own rules.' },
+    SUSPENDED: { description: 'Every key is denied.' },
+  },
+})
+
+export const Tenant = builder.prismaNode('Tenant', {
+  description: 'A customer whose keys, scopes and people are isolated from those of every other.',
+  id: { field: 'id', description: 'Identifies the tenant for good.' },
+  findUnique: (id, ctx) => ({ id, AND: visibleTenants(ctx) }),
+  fields: (t) => ({
+    version: t.exposeInt('version'),
+    slug: t.exposeString('slug'),
+    name: t.exposeString('name'),
+    keyPrefix: t.exposeString('keyPrefix'),
+    timeZone: t.expose('timeZone', { type: 'TimeZone' }),
+    isPlatform: t.exposeBoolean('isPlatform'),
+    status: t.field({
+      type: TenantStatus,
+      description: 'Whether the keys of the tenant are answered by their own rules.',
+      resolve: ({ suspendedAt }) => (suspendedAt === null ? 'ACTIVE' : 'SUSPENDED'),
+    }),
+    createdAt: t.expose('createdAt', { type: 'DateTime' }),
+    updatedAt: t.expose('updatedAt', { type: 'DateTime' }),
+  }),
+})
+
+builder.queryFields((t) => ({
+  tenant: t.prismaField({
+    type: Tenant,
+    nullable: true,
+    description: 'One tenant; null when there is none that the caller may see. Requires `tenants:read`.',
+    authScopes: { authenticated: true },
+    args: { id: t.arg.id({ required: true, description: 'The tenant.' }) },
+    resolve: (query, _root, { id }, ctx) => {
+      const uuid = parsePublicIdOf('Tenant', id)
+      return uuid === null ? null : ctx.prisma.tenant.findUnique({ ...query, where: { id: uuid, AND: visibleTenants(ctx) } })
+    },
+  }),
+  tenants: t.connection(
+    {
+      type: Tenant,
+      description: 'The tenants that the caller may see, newest first. Requires `tenants:read`.',
+      authScopes: { authenticated: true },
+      resolve: async (_root, args, ctx, info) => {
+        const page = parsePage(args)
+        const { where, ...order } = pageQuery(page, NEWEST_FIRST)
+        const visible = visibleTenants(ctx)
+        const rows: TenantRow[] = await ctx.prisma.tenant.findMany({ ...planConnectionRows(ctx, info), ...order, where: { AND: [visible, where] } })
+        return { ...toConnection(rows, page, NEWEST_FIRST), count: () => ctx.prisma.tenant.count({ where: visible }) }
+      },
+    },
+    { name: 'TenantConnection', description: 'A page of tenants.' },
+    { name: 'TenantEdge', description: 'One tenant in its place in the list.' },
+  ),
+}))
+
+const TenantCreateInput = builder.inputType('TenantCreateInput', {
+  description: 'A new tenant.',
+  fields: (t) => ({
+    name: t.string({ required: true, description: 'Name for people.' }),
+    slug: t.string({ required: true, description: 'Short name for URLs, unique in the installation.' }),
+    keyPrefix: t.string({
+      required: true,
+      description: 'First part of every token: 2 to 16 lower-case letters and digits, a letter first.',
+    }),
+    timeZone: t.field({ type: 'TimeZone', description: "Zone of the tenant's days and months; UTC when absent." }),
+  }),
+})
+
+const TenantCreatePayload = builder.objectRef<{ tenant: TenantRow }>('TenantCreatePayload').implement({
+  description: 'The tenant as it was created.',
+  fields: (t) => ({
+    tenant: t.field({ type: Tenant, description: 'The new tenant.', resolve: ({ tenant }) => tenant }),
+  }),
+})
+
+builder.mutationField('tenantCreate', (t) =>
+  t.field({
+    type: TenantCreatePayload,
+    description: 'Create a tenant. Requires `tenants:create`.',
+    errors: commandErrors('VALIDATION_FAILED', 'CONFLICT'),
+    args: { input: t.arg({ type: TenantCreateInput, required: true, description: 'The new tenant.' }) },
+    resolve: async (_root, { input }, ctx) => ({ tenant: await ctx.execute(createTenant, input) }),
+  }),
+)

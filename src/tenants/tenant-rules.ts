@@ -1,0 +1,47 @@
+import type { InputIssue } from '../errors/keyward-error.ts'
+import { isTokenPrefix } from '../keys/token.ts'
+import { findLineFault } from '../lib/text-fault.ts'
+
+/** Prefix of the tokens of the platform tenant, which no other tenant may have. */
+export const PLATFORM_KEY_PREFIX = 'kw'
+
+const SLUG_PATTERN = /^[a-z0-9]+(-[a-z0-9]+)*$/
+const SLUG_CHARACTERS_MAX = 63
+const NAME_CHARACTERS_MAX = 100
+
+export interface TenantInput {
+  readonly name: string
+  readonly slug: string
+  readonly keyPrefix: string
+  readonly timeZone?: string | null | undefined
+}
+
+/** Every fault of a new tenant's description. */
+export function validateTenant(input: TenantInput): readonly InputIssue[] {
+  const issues: InputIssue[] = []
+  const nameFault = findLineFault(input.name, NAME_CHARACTERS_MAX)
+  if (nameFault !== null) issues.push({ path: ['input', 'name'], detail: nameFault })
+  if (input.slug.length > SLUG_CHARACTERS_MAX || !SLUG_PATTERN.test(input.slug)) {
+    const detail = `must be lower-case letters and digits in words joined by single hyphens, at most ${SLUG_CHARACTERS_MAX} characters`
+    issues.push({ path: ['input', 'slug'], detail })
+  }
+  if (!isTokenPrefix(input.keyPrefix)) {
+    const detail = 'must be 2 to 16 lower-case letters and digits, a letter first'
+    issues.push({ path: ['input', 'keyPrefix'], detail })
+  } else if (input.keyPrefix === PLATFORM_KEY_PREFIX) {
+    issues.push({ path: ['input', 'keyPrefix'], detail: `\`${PLATFORM_KEY_PREFIX}\` is the platform's own` })
+  }
+  if (input.timeZone != null && !isTimeZone(input.timeZone)) {
+    issues.push({ path: ['input', 'timeZone'], detail: 'must be an IANA time zone such as `Europe/Berlin`' })
+  }
+  return issues
+}
+
+function isTimeZone(name: string): boolean {
+  try {
+    new Intl.DateTimeFormat('en', { timeZone: name })
+    return true
+  } catch {
+    return false
+  }
+}

@@ -1,0 +1,74 @@
+import { exportJWK, generateKeyPair, importJWK, type JWK, jwtVerify, SignJWT, errors as joseErrors } from 'jose'
+import { KeywardError } from '../errors/keyward-error.ts'
+import type { Clock } from '../lib/clock.ts'
+
+/** Seconds that an access token lives. A stolen one is good for that long at most, or until its session ends. */
+export const ACCESS_TOKEN_TTL_SECONDS = 15 * 60
+
+const ALGORITHM = 'EdDSA'
+const ISSUER = 'keyward'
+
+export interface AccessTokenClaims {
+  readonly userId: string
+  readonly sessionId: string
+}
+
+export interface AccessTokens {
+  /** A JWT (RFC 7519) signed with Ed25519 (RFC 8037). */
+  issue(claims: AccessTokenClaims): Promise<{ accessToken: string; expiresAt: Date }>
+  /** What the token says. Throws UNAUTHENTICATED for one that is malformed, forged, expired or meant for others. */
+  read(accessToken: string): Promise<AccessTokenClaims>
+}
+
+export interface AccessTokenKey {
+  readonly keyId: string
+  readonly publicJwk: JWK
+  readonly privateJwk: JWK
+}
+
+/** A new key pair to sign access tokens with. */
+export async function generateAccessTokenKey(keyId: string): Promise<AccessTokenKey> {
+  const { publicKey, privateKey } = await generateKeyPair(ALGORITHM, { crv: 'Ed25519', extractable: true })
+  return { keyId, publicJwk: await exportJWK(publicKey), privateJwk: await exportJWK(privateKey) }
+}
+
+export async function createAccessTokens(key: AccessTokenKey, clock: Clock): Promise<AccessTokens> {
+  const publicKey = await importJWK(key.publicJwk, ALGORITHM)
+  const privateKey = await importJWK(key.privateJwk, ALGORITHM)
+
+  return {
+    async issue({ userId, sessionId }) {
+      const issuedAt = Math.floor(clock.now() / 1000)
+      const expiresAt = issuedAt + ACCESS_TOKEN_TTL_SECONDS
+      const accessToken = await new SignJWT({ sid: sessionId })
+        .setProtectedHeader({ alg: ALGORITHM, kid: key.keyId, typ: 'JWT' })
+        .setIssuer(ISSUER)
+        .setAudience(ISSUER)
+        .setSubject(userId)
+        .setIssuedAt(issuedAt)
+        .setExpirationTime(expiresAt)
+        .sign(privateKey)
+      return { accessToken, expiresAt: new Date(expiresAt * 1000) }
+    },
+
+    async read(accessToken) {
+      try {
+        const { payload } = await jwtVerify<{ sid?: unknown }>(accessToken, publicKey, {
+          algorithms: [ALGORITHM],
+          issuer: ISSUER,
+          audience: ISSUER,
+          currentDate: new Date(clock.now()),
+        })
+        if (typeof payload.sub === 'string' && typeof payload.sid === 'string') {
+          return { userId: payload.sub, sessionId: payload.sid }
+        }
+      } catch (error) {
+        if (error instanceof joseErrors.JWTExpired) {
+          throw new KeywardError('UNAUTHENTICATED', 'The access token has expired; get another with `sessionRefresh`.')
+        }
+        if (!(error instanceof joseErrors.JOSEError)) throw error
+      }
+      throw new KeywardError('UNAUTHENTICATED', 'The access token is not one of ours.')
+    },
+  }
+}

@@ -1,0 +1,67 @@
+import { type Command, defineCommand } from '../commands/command.ts'
+import { KeywardError } from '../errors/keyward-error.ts'
+import { formatPublicId } from '../public-id.ts'
+import type { AccessTokens } from './access-tokens.ts'
+import type { SessionTokens } from './create-session.ts'
+import { generateRefreshToken, hashRefreshToken, REFRESH_TOKEN_TTL_MS } from './refresh-token.ts'
+
+const refused = () => new KeywardError('INVALID_CREDENTIALS', 'The refresh token does not count; log in again.')
+
+/**
+ * Exchange a refresh token for a new pair. Each refresh token works once. One that comes a second time was copied, and
+ * nobody can tell who has the copy: the whole session ends (RFC 9700 §4.14.2).
+ */
+export function refreshSessionCommand(deps: {
+  accessTokens: AccessTokens
+  platformTenantId: () => string
+}): Command<{ refreshToken: string }, SessionTokens> {
+  return defineCommand({
+    name: 'refresh-session',
+    access: () => ({ kind: 'public' }),
+    validate: () => [],
+    async execute({ tx, now, randomBytes }, input) {
+      const tenantId = deps.platformTenantId()
+      const hash = hashRefreshToken(input.refreshToken)
+      // Marking it used is what decides between two that come at once: the second waits for the first, then finds it used.
+      const { count } = await tx.refreshToken.updateMany({
+        where: { hash, usedAt: null, expiresAt: { gt: now }, session: { endedAt: null } },
+        data: { usedAt: now },
+      })
+      const token = await tx.refreshToken.findUnique({
+        where: { hash },
+        select: { usedAt: true, session: { select: { id: true, userId: true, endedAt: true } } },
+      })
+      const resource = { type: 'Session', id: token && formatPublicId('Session', token.session.id) } as const
+
+      if (count === 0 || token === null) {
+        const reused = token?.usedAt != null && token.session.endedAt === null
+        if (reused) await tx.session.update({ where: { id: token.session.id }, data: { endedAt: now } })
+        return {
+          refuse: refused(),
+          audit: [
+            {
+              tenantId,
+              action: reused ? 'session.reused' : 'session.failed',
+              outcome: 'FAILURE',
+              resource,
+              detail: { reason: reused ? 'refresh token used twice' : 'refresh token unknown, expired or ended' },
+            },
+          ],
+        }
+      }
+
+      const { id: sessionId, userId } = token.session
+      const expiresAt = new Date(now.getTime() + REFRESH_TOKEN_TTL_MS)
+      const next = generateRefreshToken(randomBytes)
+      await tx.refreshToken.create({ data: { hash: next.hash, sessionId, createdAt: now, expiresAt } })
+      await tx.session.update({ where: { id: sessionId }, data: { expiresAt } })
+      const access = await deps.accessTokens.issue({ userId, sessionId })
+      return {
+        value: { userId, refreshToken: next.refreshToken, ...access },
+        audit: [{ tenantId, action: 'session.refreshed', outcome: 'SUCCESS', resource, detail: {} }],
+        events: [],
+        invalidate: [],
+      }
+    },
+  })
+}

@@ -1,0 +1,148 @@
+import { visibleTenantIds } from '../actors/actor.ts'
+import { Role as RoleValues } from '../generated/prisma/enums.ts'
+import { builder } from '../graphql/builder.ts'
+import type { GraphQLContext } from '../graphql/context.ts'
+import { commandErrors } from '../graphql/user-errors.ts'
+import type { SessionTokens } from './create-session.ts'
+
+/** Memberships that the caller may know of: its own, and those of tenants that it may see. */
+function visibleMemberships({ caller: { actor } }: GraphQLContext) {
+  const tenantIds = visibleTenantIds(actor, 'tenants:read')
+  if (tenantIds === 'all') return {}
+  const ownId = actor.kind === 'user' ? actor.userId : null
+  return { OR: [{ tenantId: { in: [...tenantIds] } }, ...(ownId === null ? [] : [{ userId: ownId }])] }
+}
+
+/** People that the caller may know of: itself, and the members of tenants that it may see. */
+export function visibleUsers(ctx: GraphQLContext) {
+  const tenantIds = visibleTenantIds(ctx.caller.actor, 'tenants:read')
+  return tenantIds === 'all' ? {} : { memberships: { some: visibleMemberships(ctx) } }
+}
+
+export const Role = builder.enumType('Role', {
+  description: 'What a person may do in one tenant.',
+  values: {
+    [RoleValues.OWNER]: { description: "Everything, the tenant's end included." },
+    [RoleValues.ADMIN]: { description: 'Everything but deleting the tenant and changing owners.' },
+    [RoleValues.DEVELOPER]: { description: 'Works with keys and scopes.' },
+    [RoleValues.VIEWER]: { description: 'Reads.' },
+  },
+})
+
+const Membership = builder.prismaObject('Membership', {
+  description: "A person's place in a tenant.",
+  fields: (t) => ({
+    role: t.expose('role', { type: Role }),
+    createdAt: t.expose('createdAt', { type: 'DateTime' }),
+    tenant: t.relation('tenant'),
+    user: t.relation('user'),
+  }),
+})
+
+/** A person belongs to few tenants; more than this many are not shown. */
+const MEMBERSHIPS_MAX = 100
+
+export const User = builder.prismaNode('User', {
+  description: 'A person.',
+  id: { field: 'id', description: 'Identifies the person for good.' },
+  findUnique: (id, ctx) => ({ id, AND: visibleUsers(ctx) }),
+  fields: (t) => ({
+    email: t.expose('email', { type: 'EmailAddress' }),
+    name: t.exposeString('name', { nullable: true }),
+    createdAt: t.expose('createdAt', { type: 'DateTime' }),
+    memberships: t.relation('memberships', {
+      type: Membership,
+      description: 'Where the person belongs, as far as the caller may know; at most 100.',
+      query: (_args, ctx) => ({
+        where: visibleMemberships(ctx),
+        orderBy: [{ createdAt: 'asc' }, { tenantId: 'asc' }],
+        take: MEMBERSHIPS_MAX,
+      }),
+    }),
+  }),
+})
+
+const SessionTokensType = builder.interfaceRef<SessionTokens>('SessionTokens').implement({
+  description: 'The tokens of a session.',
+  fields: (t) => ({
+    accessToken: t.exposeString('accessToken', {
+      description: 'Send it as `Authorization: Bearer`; a JWT signed with EdDSA.',
+    }),
+    refreshToken: t.exposeString('refreshToken', {
+      description: 'Exchange it for new tokens with `sessionRefresh`; it works once, within 7 days.',
+    }),
+    expiresAt: t.expose('expiresAt', { type: 'DateTime', description: 'When the access token runs out.' }),
+  }),
+})
+
+const userOf = (tokens: SessionTokens, query: object, ctx: GraphQLContext) =>
+  ctx.prisma.user.findUniqueOrThrow({ ...query, where: { id: tokens.userId } })
+
+const SessionCreatePayload = builder.objectRef<SessionTokens>('SessionCreatePayload').implement({
+  description: 'A session that was opened.',
+  interfaces: [SessionTokensType],
+  fields: (t) => ({
+    user: t.prismaField({
+      type: User,
+      description: 'Who logged in.',
+      resolve: (query, tokens, _args, ctx) => userOf(tokens, query, ctx),
+    }),
+  }),
+})
+
+const SessionRefreshPayload = builder.objectRef<SessionTokens>('SessionRefreshPayload').implement({
+  description: 'A session that goes on.',
+  interfaces: [SessionTokensType],
+  fields: (t) => ({
+    user: t.prismaField({
+      type: User,
+      description: 'Whose session it is.',
+      resolve: (query, tokens, _args, ctx) => userOf(tokens, query, ctx),
+    }),
+  }),
+})
+
+const SessionEndPayload = builder.objectRef<{ ended: boolean }>('SessionEndPayload').implement({
+  description: 'A session that was ended.',
+  fields: (t) => ({
+    ended: t.exposeBoolean('ended', { description: 'Whether it was this call that ended it.' }),
+  }),
+})
+
+const SessionCreateInput = builder.inputType('SessionCreateInput', {
+  description: 'Who logs in.',
+  fields: (t) => ({
+    email: t.field({ type: 'EmailAddress', required: true, description: 'Address of the account; case does not count.' }),
+    password: t.string({ required: true, description: 'The password.' }),
+  }),
+})
+
+const SessionRefreshInput = builder.inputType('SessionRefreshInput', {
+  description: 'Which session goes on.',
+  fields: (t) => ({
+    refreshToken: t.string({ required: true, description: 'The last refresh token of the session.' }),
+  }),
+})
+
+builder.mutationFields((t) => ({
+  sessionCreate: t.field({
+    type: SessionCreatePayload,
+    description: 'Log in with e-mail and password.',
+    errors: commandErrors('INVALID_CREDENTIALS', 'VALIDATION_FAILED'),
+    args: { input: t.arg({ type: SessionCreateInput, required: true, description: 'Who logs in.' }) },
+    resolve: (_root, { input }, ctx) => ctx.execute(ctx.sessionCommands.create, input),
+  }),
+  sessionRefresh: t.field({
+    type: SessionRefreshPayload,
+    description: 'Exchange a refresh token for new tokens. Sent twice, it ends the session.',
+    errors: commandErrors('INVALID_CREDENTIALS'),
+    args: { input: t.arg({ type: SessionRefreshInput, required: true, description: 'Which session goes on.' }) },
+    resolve: (_root, { input }, ctx) => ctx.execute(ctx.sessionCommands.refresh, input),
+  }),
+  sessionEnd: t.field({
+    type: SessionEndPayload,
+    description: 'Log out: no token of the session counts from now on. Requires a session.',
+    errors: commandErrors('CONFLICT'),
+    resolve: (_root, _args, ctx) => ctx.execute(ctx.sessionCommands.end, {}),
+  }),
+}))
