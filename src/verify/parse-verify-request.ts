@@ -25,6 +25,8 @@ type FieldReader = (draft: Draft, value: unknown) => InputIssue | null
 
 const SCOPES_MAX = 100
 const SCOPE_LENGTH_MAX = 100
+/** An IPv6 address may carry a zone of any length. */
+const IP_LENGTH_MAX = 64
 const HEADER_LENGTH_MAX = 2_048
 const PATH_LENGTH_MAX = 8_192
 const COST_MAX = 1_000_000_000
@@ -130,8 +132,8 @@ function readEnvironment(draft: Draft, value: unknown): InputIssue | null {
 }
 
 function readIp(draft: Draft, value: unknown): InputIssue | null {
-  if (typeof value !== 'string' || isIP(value) === 0)
-    return faultOf('ip', 'It is an IPv4 or IPv6 address without a port.')
+  if (!isText(value, IP_LENGTH_MAX) || isIP(value) === 0)
+    return faultOf('ip', 'It is an IPv4 or IPv6 address, no port.')
   draft.ip = value
   return null
 }

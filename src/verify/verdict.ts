@@ -27,6 +27,9 @@ export type VerdictCode = (typeof VERDICT_CODES)[number]
 
 export type DenialCode = Exclude<VerdictCode, 'VALID'>
 
+/** How often each code was answered. */
+export type VerdictCounts = Record<VerdictCode, number>
+
 /** What a denial says when the rule has nothing more exact to say. Written for the person who reads the verifier's log. */
 export const DENIAL_DETAILS: Readonly<Record<DenialCode, string>> = {
   NOT_FOUND: 'No key has this token.',
@@ -57,4 +60,25 @@ export interface Verdict {
   readonly stale: boolean
   /** For INSUFFICIENT_SCOPE: what would have to be granted in addition. */
   readonly missingScopes: readonly string[] | null
+}
+
+export function createVerdictCounts(): VerdictCounts {
+  return {
+    NOT_FOUND: 0,
+    TENANT_SUSPENDED: 0,
+    REVOKED: 0,
+    DISABLED: 0,
+    EXPIRED: 0,
+    ENVIRONMENT_MISMATCH: 0,
+    IP_DENIED: 0,
+    USER_AGENT_DENIED: 0,
+    ORIGIN_DENIED: 0,
+    ENDPOINT_DENIED: 0,
+    OUTSIDE_TIME_WINDOW: 0,
+    INSUFFICIENT_SCOPE: 0,
+    RATE_LIMITED: 0,
+    QUOTA_EXCEEDED: 0,
+    CREDITS_EXHAUSTED: 0,
+    VALID: 0,
+  }
 }

@@ -4,7 +4,7 @@ import type { FindSnapshot } from './find-snapshot.ts'
 import type { KeySnapshot, Verifier } from './snapshot.ts'
 import type { LoadedSnapshot } from './snapshot-cache.ts'
 import type { UsageRecorder } from './usage-recorder.ts'
-import { DENIAL_DETAILS, type DenialCode, type Verdict, type VerdictCode } from './verdict.ts'
+import { DENIAL_DETAILS, type DenialCode, type Verdict, type VerdictCounts } from './verdict.ts'
 import type { VerifyRequest } from './verify-request.ts'
 
 /**
@@ -27,9 +27,6 @@ import type { VerifyRequest } from './verify-request.ts'
  * not notice (`usage-recorder.ts`).
  */
 export type Verify = (request: VerifyRequest, verifier: Verifier, now: number) => Verdict | Promise<Verdict>
-
-/** How often each code was answered, since the start. */
-export type VerdictCounts = Record<VerdictCode, number>
 
 export interface VerifyDeps {
   readonly find: FindSnapshot

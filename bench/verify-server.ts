@@ -1,0 +1,28 @@
+import { createRequestNamer } from '../src/http/request-id.ts'
+import { createHttpServer } from '../src/http/server.ts'
+import { systemClock } from '../src/lib/clock.ts'
+import { createLogger } from '../src/lib/logger.ts'
+import { systemRandomBytes } from '../src/lib/random.ts'
+import { createDataPlane } from '../src/verify/data-plane.ts'
+import { createBenchKeySource } from './keys.ts'
+
+/** `/verify` as the product serves it, over keys in memory instead of a database. Prints its port. */
+const logger = await createLogger({ level: 'error', format: 'json', destination: process.stderr })
+const dataPlane = createDataPlane({
+  keySource: createBenchKeySource(),
+  usageSink: { write: async () => undefined },
+  isIssuedPrefix: () => true,
+  clock: systemClock,
+  logger,
+  newId: () => crypto.randomUUID(),
+  openVerification: false,
+})
+dataPlane.usage.start()
+
+const server = createHttpServer({
+  routes: dataPlane.routes,
+  nameRequest: createRequestNamer(systemRandomBytes),
+  logger,
+})
+const { port } = await server.listen({ host: '127.0.0.1', port: 0 })
+process.stdout.write(`${port}\n`)

@@ -1,0 +1,160 @@
+import { createServer, type IncomingMessage, type Server, type ServerResponse, STATUS_CODES } from 'node:http'
+import type { AddressInfo, Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
+import { KeywardError } from '../errors/keyward-error.ts'
+import type { Logger } from '../lib/logger.ts'
+import { sendProblem, toProblem } from './problem.ts'
+import type { NameRequest } from './request-id.ts'
+import { createRouter, type Handler, type Route } from './router.ts'
+
+/**
+ * The HTTP server: finds the handler, gives the request its id, turns failures into problem details, and ends in order.
+ *
+ *     connection ─▶ headers ─▶ route ─▶ handler ─▶ answer
+ *          │           │         │         │
+ *          │           │         │         └─ throws ──────────────▶ the error's status, or 500 INTERNAL
+ *          │           │         └─ unknown path, wrong method ────▶ 404, 405 with Allow
+ *          │           └─ malformed, too large, too slow ──────────▶ 400, 431, 408, and the connection closes
+ *          └─ idle ────────────────────────────────────────────────▶ closes
+ */
+export interface HttpServer {
+  /** For what attaches itself to the server, such as a WebSocket's `upgrade`. */
+  readonly server: Server
+  /** Resolves with the address once connections are accepted. */
+  listen(address: ListenAddress): Promise<AddressInfo>
+  /**
+   * Accepts no more connections, lets requests under way finish, closes idle connections. What is still open at the
+   * deadline is cut off. May be called again.
+   */
+  stop(deadlineMs: number): Promise<void>
+}
+
+export interface ListenAddress {
+  readonly host: string
+  /** 0 takes any free port. */
+  readonly port: number
+}
+
+export interface HttpServerOptions {
+  readonly routes: readonly Route[]
+  /** Takes the paths that no route has. */
+  readonly fallback?: Handler
+  readonly nameRequest: NameRequest
+  readonly logger: Pick<Logger, 'error'>
+  /** Lower, and slow clients are cut off; higher, and they hold a connection for longer by sending nothing. */
+  readonly headersTimeoutMs?: number
+  /** For a whole request, headers and body. */
+  readonly requestTimeoutMs?: number
+  /** Longer than the usual 60 s of load balancers, so that it is they who close, never while a request is on its way. */
+  readonly keepAliveTimeoutMs?: number
+}
+
+const HEADERS_BYTES_MAX = 16 * 1024
+/** How exact the timeouts are. */
+const TIMEOUT_CHECK_INTERVAL_MS = 1_000
+const IDLE_CHECK_INTERVAL_MS = 50
+
+export function createHttpServer(options: HttpServerOptions): HttpServer {
+  const { nameRequest, logger } = options
+  const findHandler = createRouter(options.routes, options.fallback)
+  const sockets = new Set<Socket>()
+  let stopping: Promise<void> | null = null
+
+  const server = createServer(
+    {
+      headersTimeout: options.headersTimeoutMs ?? 10_000,
+      requestTimeout: options.requestTimeoutMs ?? 15_000,
+      keepAliveTimeout: options.keepAliveTimeoutMs ?? 72_000,
+      connectionsCheckingInterval: TIMEOUT_CHECK_INTERVAL_MS,
+      maxHeaderSize: HEADERS_BYTES_MAX,
+    },
+    dispatch,
+  )
+  server.on('clientError', (error, socket) => answerClientError(error, socket, nameRequest(undefined)))
+  server.on('connection', (socket) => {
+    sockets.add(socket)
+    socket.on('close', () => sockets.delete(socket))
+  })
+
+  function dispatch(req: IncomingMessage, res: ServerResponse): void {
+    const requestId = nameRequest(req.headers['x-request-id'])
+    // The client learns with this answer that the connection ends, and sends its next request elsewhere.
+    if (stopping !== null) res.shouldKeepAlive = false
+    try {
+      const answering = findHandler(req.method ?? '', req.url ?? '')(req, res, requestId)
+      if (answering instanceof Promise) {
+        answering.catch((error: unknown) => sendProblem(res, error, requestId, logger))
+      }
+    } catch (error) {
+      sendProblem(res, error, requestId, logger)
+    }
+  }
+
+  async function stop(deadlineMs: number): Promise<void> {
+    if (!server.listening) return
+    const closed = new Promise<void>((resolve) => server.close(() => resolve()))
+    // Connections become idle one after another as their last answers end; Node closes those that are idle when asked.
+    const closeIdle = setInterval(() => server.closeIdleConnections(), IDLE_CHECK_INTERVAL_MS)
+    // Upgraded connections are no longer the HTTP server's, so that all sockets are known here.
+    const cutOff = setTimeout(() => {
+      for (const socket of sockets) socket.destroy()
+    }, deadlineMs)
+    await closed
+    clearInterval(closeIdle)
+    clearTimeout(cutOff)
+  }
+
+  return {
+    server,
+    listen: ({ host, port }) =>
+      new Promise((resolve, reject) => {
+        server.once('error', reject)
+        server.listen(port, host, () => {
+          server.off('error', reject)
+          const address = server.address()
+          if (address === null || typeof address === 'string') reject(new Error('The server listens on no TCP port.'))
+          else resolve(address)
+        })
+      }),
+    stop(deadlineMs) {
+      stopping ??= stop(deadlineMs)
+      return stopping
+    },
+  }
+}
+
+/** Answers what never became a request. Nothing may be written into the middle of an answer that has begun. */
+function answerClientError(error: Error, socket: Duplex, requestId: string): void {
+  const code = 'code' in error ? error.code : undefined
+  if (code === 'ECONNRESET' || !socket.writable || hasBegunAnswer(socket)) {
+    socket.destroy()
+    return
+  }
+  const problem = toProblem(toClientProblem(code), requestId)
+  const body = JSON.stringify(problem)
+  const head = [
+    `HTTP/1.1 ${problem.status} ${STATUS_CODES[problem.status]}`,
+    'Content-Type: application/problem+json',
+    `Content-Length: ${Buffer.byteLength(body)}`,
+    'Cache-Control: no-store',
+    `X-Request-Id: ${requestId}`,
+    'Connection: close',
+  ]
+  socket.end(`${head.join('\r\n')}\r\n\r\n${body}`, () => socket.destroy())
+}
+
+/** Node keeps the answer that a connection is busy with in `_httpMessage`, and has no public way to ask for it. */
+function hasBegunAnswer(socket: Duplex): boolean {
+  const message = '_httpMessage' in socket ? socket._httpMessage : null
+  return typeof message === 'object' && message !== null && 'headersSent' in message && message.headersSent === true
+}
+
+function toClientProblem(code: unknown): KeywardError {
+  if (code === 'HPE_HEADER_OVERFLOW') {
+    return new KeywardError('HEADERS_TOO_LARGE', `Headers may have at most ${HEADERS_BYTES_MAX} bytes.`)
+  }
+  if (code === 'ERR_HTTP_REQUEST_TIMEOUT') {
+    return new KeywardError('REQUEST_TIMEOUT', 'The request did not arrive whole in time.')
+  }
+  return new KeywardError('VALIDATION_FAILED', 'The request is not valid HTTP.')
+}

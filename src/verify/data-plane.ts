@@ -1,0 +1,49 @@
+import type { Route } from '../http/router.ts'
+import type { Clock } from '../lib/clock.ts'
+import type { Logger } from '../lib/logger.ts'
+import { createFindSnapshot } from './find-snapshot.ts'
+import type { KeySource, UsageSink } from './ports.ts'
+import { createSnapshotCache, type SnapshotCache } from './snapshot-cache.ts'
+import { createUsageRecorder, type UsageRecorder } from './usage-recorder.ts'
+import { createVerdictCounts, type VerdictCounts } from './verdict.ts'
+import { createVerifierAuthentication, openAuthentication } from './verifier.ts'
+import { createVerify } from './verify.ts'
+import { createVerifyRoute } from './verify-route.ts'
+
+/** The parts of the data plane, put together. What they need from outside comes in as ports. */
+export interface DataPlane {
+  readonly routes: readonly Route[]
+  /** To be told of every committed change that can alter a verdict. */
+  readonly cache: SnapshotCache
+  /** To be started after the server listens and stopped after it has stopped. */
+  readonly usage: UsageRecorder
+  readonly verdictCounts: Readonly<VerdictCounts>
+}
+
+export interface DataPlaneDeps {
+  readonly keySource: KeySource
+  readonly usageSink: UsageSink
+  /** Whether tokens with this prefix are of our making alone; see `FindSnapshotDeps`. */
+  readonly isIssuedPrefix: (prefix: string) => boolean
+  readonly clock: Clock
+  readonly logger: Logger
+  /** Makes UUIDs. */
+  readonly newId: () => string
+  /** Lets everybody verify every key. Only for private networks. */
+  readonly openVerification: boolean
+  /** How old the last known state of a key may be while the database is unavailable. */
+  readonly staleMaxMs?: number
+}
+
+export function createDataPlane(deps: DataPlaneDeps): DataPlane {
+  const { clock, logger } = deps
+  const staleness = deps.staleMaxMs === undefined ? {} : { staleMaxMs: deps.staleMaxMs }
+  const cache = createSnapshotCache({ source: deps.keySource, clock, ...staleness })
+  const find = createFindSnapshot({ cache, isIssuedPrefix: deps.isIssuedPrefix })
+  const usage = createUsageRecorder({ sink: deps.usageSink, newId: deps.newId, logger })
+  const verdictCounts = createVerdictCounts()
+  const verify = createVerify({ find, usage, counts: verdictCounts })
+  const authentication = deps.openVerification ? openAuthentication : createVerifierAuthentication(find)
+  const routes = [createVerifyRoute({ authentication, verify, clock, logger })]
+  return { routes, cache, usage, verdictCounts }
+}
