@@ -1,9 +1,9 @@
 import { readFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
-import { PrismaPg } from '@prisma/adapter-pg'
 import { bindMigrationAwareSqlAdapterFactory } from '@prisma/driver-adapter-utils'
 import * as bindings from '@prisma/schema-engine-wasm/schema_engine_bg'
 import type pg from 'pg'
+import { MigrationAdapter } from './migration-adapter.ts'
 import type { Migration } from './migration-folder.ts'
 
 /** Prisma's own schema engine, compiled to WebAssembly. Its interface is internal: the package is pinned exactly. */
@@ -39,11 +39,23 @@ async function instantiate(): Promise<void> {
   if (typeof start === 'function') start()
 }
 
-/** Starts an engine on the pool's database. */
-export async function createMigrationEngine(pool: pg.Pool, schemaPath: string): Promise<MigrationEngine> {
+export interface MigrationEngineRequest {
+  /** Connected to the database to work on. */
+  readonly pool: pg.Pool
+  /** The address of the same database; shadow databases are made beside it. */
+  readonly url: string
+  readonly schemaPath: string
+}
+
+/** Starts an engine on one database. */
+export async function createMigrationEngine({
+  pool,
+  url,
+  schemaPath,
+}: MigrationEngineRequest): Promise<MigrationEngine> {
   await loadBindings()
   const schema = await readFile(schemaPath, 'utf8')
-  const adapter = bindMigrationAwareSqlAdapterFactory(new WholeScripts(pool))
+  const adapter = bindMigrationAwareSqlAdapterFactory(new MigrationAdapter(pool, url))
   return bindings.SchemaEngine.new({ datamodels: [[schemaPath, schema]] }, () => {}, adapter)
 }
 
@@ -58,20 +70,4 @@ export function formatMigrationsList(migrationsDir: string, migrations: readonly
       migrationFile: { path: 'migration.sql', content: { tag: 'ok' as const, value: sql } },
     })),
   }
-}
-
-/** The adapter cuts a script at every semicolon, also inside the body of a function. PostgreSQL takes a script whole. */
-class WholeScripts extends PrismaPg {
-  override async connect() {
-    return sendWhole(await super.connect())
-  }
-
-  override async connectToShadowDb() {
-    return sendWhole(await super.connectToShadowDb())
-  }
-}
-
-function sendWhole<A extends Awaited<ReturnType<PrismaPg['connect']>>>(adapter: A): A {
-  adapter.executeScript = async (script) => void (await adapter.underlyingDriver().query(script))
-  return adapter
 }

@@ -64,7 +64,7 @@ async function checkVersion(pool: pg.Pool): Promise<void> {
 
 async function applyEach(pool: pg.Pool, request: MigrationRequest, pending: ReadonlySet<string>): Promise<void> {
   const migrations = await readMigrations(request.migrationsDir)
-  const engine = await createMigrationEngine(pool, request.schemaPath)
+  const engine = await createMigrationEngine({ ...request, pool })
   for (const [index, migration] of migrations.entries()) {
     if (!pending.has(migration.name)) continue
     await applyOne(pool, engine, request.migrationsDir, migrations.slice(0, index + 1))

@@ -82,7 +82,8 @@ function isAboutStatement(error: unknown): boolean {
 export function createPool(options: PoolOptions): DatabasePool {
   const pool = new DatabasePool(
     {
-      connectionString: withSettings(options.url, { role: APP_ROLE }),
+      // Prisma's adapter writes and reads times as if every session were in UTC.
+      connectionString: withSettings(options.url, { role: APP_ROLE, timezone: 'UTC' }),
       application_name: options.applicationName ?? 'keyward',
       max: options.connectionsMax ?? 16,
       connectionTimeoutMillis: options.acquireTimeoutMs ?? 5_000,

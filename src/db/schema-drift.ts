@@ -1,0 +1,31 @@
+import { readFile } from 'node:fs/promises'
+import pg from 'pg'
+import { createMigrationEngine, formatMigrationsList, SCHEMA_FILTER } from './migration-engine.ts'
+import { readMigrations } from './migration-folder.ts'
+
+export interface DriftRequest {
+  /** Of a role that may make databases: the migrations are replayed in one of their own. */
+  readonly url: string
+  readonly migrationsDir: string
+  readonly schemaPath: string
+}
+
+/** The SQL that leads from what the migrations make to what the schema says; null when they agree. */
+export async function findSchemaDrift(request: DriftRequest): Promise<string | null> {
+  const { url, migrationsDir, schemaPath } = request
+  const pool = new pg.Pool({ connectionString: url, max: 1, idleTimeoutMillis: 0 })
+  pool.on('error', () => {})
+  try {
+    const engine = await createMigrationEngine({ pool, url, schemaPath })
+    const { exitCode, stdout } = await engine.diff({
+      from: { tag: 'migrations', ...formatMigrationsList(migrationsDir, await readMigrations(migrationsDir)) },
+      to: { tag: 'schemaDatamodel', files: [{ path: schemaPath, content: await readFile(schemaPath, 'utf8') }] },
+      script: true,
+      exitCode: true,
+      filters: SCHEMA_FILTER,
+    })
+    return exitCode === 2 ? (stdout ?? '') : null
+  } finally {
+    await pool.end()
+  }
+}
