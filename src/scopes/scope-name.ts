@@ -28,20 +28,20 @@ export type ScopeName =
       readonly detail: string
     }
 
-const colon = 0x3a
-const asterisk = 0x2a
-const valid = -1
+const COLON = 0x3a
+const ASTERISK = 0x2a
+const VALID = -1
 
 /** Parses one scope name. Never throws; the refusal says the column and what is wrong there. */
 export function parseScopeName(text: string): ScopeName {
   const badIndex = findInvalidIndex(text)
-  if (badIndex !== valid) return { ok: false, column: badIndex + 1, detail: explainInvalidName(text, badIndex) }
+  if (badIndex !== VALID) return { ok: false, column: badIndex + 1, detail: explainInvalidName(text, badIndex) }
   return { ok: true, name: text, wildcardPrefix: wildcardPrefixOf(text), reserved: isReservedScope(text) }
 }
 
 /** Whether the text is a scope name, wildcard or not. Linear in its length, and constant beyond the maximum length. */
 export function isScopeName(text: string): boolean {
-  return findInvalidIndex(text) === valid
+  return findInvalidIndex(text) === VALID
 }
 
 /** Whether a name lies in the product's own namespace. Meant for valid names. */
@@ -61,10 +61,10 @@ function findInvalidIndex(text: string): number {
   let segmentStart = 0
   for (let index = 0; index < length; index++) {
     const code = text.charCodeAt(index)
-    if (code === colon) {
+    if (code === COLON) {
       if (index === segmentStart) return index
       segmentStart = index + 1
-    } else if (code === asterisk) {
+    } else if (code === ASTERISK) {
       const isWholeLastSegment = index === segmentStart && segmentStart > 0 && index === length - 1
       if (!isWholeLastSegment) return index
     } else if (!isLetterOrDigit(code) && (index === 0 || !isUnderscoreOrHyphen(code))) {
@@ -73,12 +73,13 @@ function findInvalidIndex(text: string): number {
   }
   const lastSegmentIsEmpty = segmentStart === length
   const hasOneSegment = segmentStart === 0
-  return lastSegmentIsEmpty || hasOneSegment ? length : valid
+  return lastSegmentIsEmpty || hasOneSegment ? length : VALID
 }
 
 function explainInvalidName(text: string, index: number): string {
-  if (text.length > SCOPE_NAME_CHARACTERS_MAX)
+  if (text.length > SCOPE_NAME_CHARACTERS_MAX) {
     return `A scope name has at most ${SCOPE_NAME_CHARACTERS_MAX} characters.`
+  }
   if (index === text.length) return 'A scope name has at least two segments joined by ":", none of them empty.'
   const character = text.charAt(index)
   if (character === '*') return 'A "*" may only stand alone as the last segment, after at least one other.'

@@ -16,10 +16,10 @@
 import { parseScopeName } from './scope-name.ts'
 import type { ScopeSet } from './scope-set.ts'
 
-export const scopeQueryCharactersMax = 1000
+export const SCOPE_QUERY_CHARACTERS_MAX = 1000
 
 /** Parentheses inside parentheses. Ten is more than people write; each level is a stack frame in parsing and evaluation. */
-export const scopeQueryNestingMax = 10
+export const SCOPE_QUERY_NESTING_MAX = 10
 
 export type ScopeQuery =
   | { readonly kind: 'scope'; readonly name: string }
@@ -46,8 +46,8 @@ type Token = {
 
 /** Parses a scope query. Never throws; a refusal says the column and what was expected there. */
 export function parseScopeQuery(text: string): ScopeQueryParse {
-  if (text.length > scopeQueryCharactersMax) {
-    return problem(scopeQueryCharactersMax + 1, `the end, at most ${scopeQueryCharactersMax} characters in all`)
+  if (text.length > SCOPE_QUERY_CHARACTERS_MAX) {
+    return problem(SCOPE_QUERY_CHARACTERS_MAX + 1, `the end, at most ${SCOPE_QUERY_CHARACTERS_MAX} characters in all`)
   }
   const tokens = readTokens(text)
   const end: Token = { kind: 'end', text: '', column: text.length + 1 }
@@ -80,8 +80,8 @@ export function parseScopeQuery(text: string): ScopeQueryParse {
   }
 
   function parseGroup(open: Token, depth: number): ScopeQueryParse {
-    if (depth > scopeQueryNestingMax) {
-      return problem(open.column, `a scope, parentheses nest at most ${scopeQueryNestingMax} deep`)
+    if (depth > SCOPE_QUERY_NESTING_MAX) {
+      return problem(open.column, `a scope, parentheses nest at most ${SCOPE_QUERY_NESTING_MAX} deep`)
     }
     position++
     const inner = parseOr(depth)
