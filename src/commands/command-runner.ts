@@ -107,7 +107,7 @@ export function createCommandRunner(deps: CommandRunnerDeps): CommandRunner {
 function findAccessError({ actor }: Caller, access: Access): KeywardError | null {
   if (access.kind === 'public') return null
   if (actor.kind === 'anonymous') {
-    return new KeywardError('UNAUTHENTICATED', 'Log in with `sessionCreate`, or send a management key.')
+    return new KeywardError('UNAUTHENTICATED', 'Log in with `sessionCreate`, then send `Authorization: Bearer <accessToken>`.')
   }
   switch (access.kind) {
     case 'user':

@@ -21,6 +21,8 @@ export type DatabaseErrorCode =
   | 'VERSION_UNSUPPORTED'
   /** The login of the server may not work as the role `keyward_app`. */
   | 'ROLE_REFUSED'
+  /** Migrations of this version were not applied to a database that others look after. */
+  | 'MIGRATIONS_PENDING'
   /** A migration stopped half way, and was not marked as rolled back. */
   | 'MIGRATION_FAILED'
   /** A migration that was applied has another text now. */

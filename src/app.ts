@@ -1,0 +1,166 @@
+import { randomUUIDv7 } from 'node:crypto'
+import type { AddressInfo } from 'node:net'
+import { createCommandRunner } from './commands/command-runner.ts'
+import type { Invalidation } from './commands/command.ts'
+import type { Config } from './config.ts'
+import { createPrisma } from './db/client.ts'
+import { isUnavailable } from './db/database-failures.ts'
+import { createPool } from './db/pool.ts'
+import { createTransactionRunner } from './db/transaction.ts'
+import { createGraphQLRoute } from './graphql/graphql-route.ts'
+import { createClientIp } from './http/client-ip.ts'
+import { createHealthRoutes } from './http/health.ts'
+import { createMetricsRoute } from './http/metrics.ts'
+import { createRequestNamer } from './http/request-id.ts'
+import { createHttpServer } from './http/server.ts'
+import { type FirstStart, setUpInstallation } from './installation/set-up.ts'
+import { createKeySource } from './keys/key-source.ts'
+import { tokenHashFromBytes } from './keys/token.ts'
+import type { Clock } from './lib/clock.ts'
+import type { Logger } from './lib/logger.ts'
+import { systemRandomBytes } from './lib/random.ts'
+import { schema } from './schema.ts'
+import { createEnvelope } from './secrets/envelope.ts'
+import { loadPrefixDirectory } from './tenants/prefix-directory.ts'
+import { createUsageStore } from './usage/usage-store.ts'
+import { createAccessTokens } from './users/access-tokens.ts'
+import { createAuthenticate } from './users/authenticate.ts'
+import { createPasswords } from './users/passwords.ts'
+import { createSessionCommands } from './users/session-commands.ts'
+import { findAccessTokenKey } from './users/signing-key-store.ts'
+import { createDataPlane } from './verify/data-plane.ts'
+
+export interface AppOptions {
+  readonly config: Config
+  /** Address of a database that is migrated. */
+  readonly databaseUrl: string
+  readonly masterKey: Uint8Array
+  readonly withStarterTenant: boolean
+  readonly clock: Clock
+  readonly logger: Logger
+  /** Sees every statement that goes to the database. */
+  readonly onStatement?: (sql: string) => void
+}
+
+export interface App {
+  /** What is shown once; null when the installation was there already. */
+  readonly firstStart: FirstStart | null
+  listen(): Promise<AddressInfo>
+  /** Stops accepting, finishes what is under way, writes what is counted, lets go of the database. May be called again. */
+  stop(): Promise<void>
+}
+
+/** Puts the rooms together. Nothing else knows all of them, and nothing happens here but wiring. */
+export async function createApp(options: AppOptions): Promise<App> {
+  const { config, clock, logger } = options
+  const newId = randomUUIDv7
+  const randomBytes = systemRandomBytes
+
+  const pool = createPool({
+    url: options.databaseUrl,
+    log: logger,
+    ...(options.onStatement && { onStatement: options.onStatement }),
+  })
+  const prisma = createPrisma(pool)
+  const prefixes = await loadPrefixDirectory(prisma)
+
+  const dataPlane = createDataPlane({
+    keySource: createKeySource(pool),
+    usageSink: createUsageStore(pool),
+    isIssuedPrefix: prefixes.isIssued,
+    clock,
+    logger,
+    newId,
+    openVerification: config.VERIFY_AUTH === 'open',
+    staleMaxMs: config.VERIFY_STALE_SECONDS * 1000,
+  })
+
+  function invalidate(invalidation: Invalidation): void {
+    switch (invalidation.kind) {
+      case 'key':
+        return dataPlane.cache.evictKey(invalidation.apiKeyId)
+      case 'tenant':
+        return dataPlane.cache.evictTenant(invalidation.tenantId)
+      case 'token':
+        return dataPlane.cache.evictToken(tokenHashFromBytes(invalidation.hash))
+      case 'prefix':
+        return prefixes.add(invalidation.prefix)
+    }
+  }
+
+  let platformTenantId = ''
+  const commands = createCommandRunner({
+    prisma,
+    runInTransaction: createTransactionRunner({ prisma }),
+    clock,
+    newId,
+    randomBytes,
+    platformTenantId: () => platformTenantId,
+    invalidate,
+  })
+
+  const envelope = createEnvelope(options.masterKey)
+  const passwords = createPasswords()
+  const setUp = await setUpInstallation(
+    { prisma, commands, passwords, envelope, newId, randomBytes },
+    {
+      adminEmail: config.BOOTSTRAP_ADMIN_EMAIL,
+      adminPassword: config.BOOTSTRAP_ADMIN_PASSWORD,
+      verifierToken: config.BOOTSTRAP_VERIFIER_TOKEN,
+      withStarterTenant: options.withStarterTenant,
+    },
+  )
+  platformTenantId = setUp.platformTenantId
+
+  const accessTokenKey = await findAccessTokenKey(prisma, envelope)
+  if (accessTokenKey === null) throw new Error('The database holds no key to sign access tokens with.')
+  const accessTokens = await createAccessTokens(accessTokenKey, clock)
+  const authenticate = createAuthenticate({ accessTokens, prisma, clock })
+  const sessionCommands = createSessionCommands({ passwords, accessTokens, platformTenantId: () => platformTenantId })
+  const clientIp = createClientIp(config.TRUSTED_PROXIES)
+
+  const graphql = createGraphQLRoute({
+    schema,
+    commands,
+    services: { clock, prisma, sessionCommands },
+    identify: async (req, correlationId) => ({
+      actor: await authenticate(req.headers.authorization ?? null),
+      origin: { ip: clientIp(req), userAgent: req.headers['user-agent'] ?? null, correlationId },
+    }),
+    corsOrigins: config.CORS_ORIGINS,
+    logger,
+    isUnavailable,
+  })
+
+  const server = createHttpServer({
+    routes: [
+      ...dataPlane.routes,
+      ...createHealthRoutes({ database: async () => void (await pool.query('SELECT 1')) }),
+      createMetricsRoute(dataPlane),
+      graphql,
+    ],
+    nameRequest: createRequestNamer(randomBytes),
+    logger,
+  })
+
+  let stopping: Promise<void> | null = null
+  async function stop(): Promise<void> {
+    await server.stop(config.DRAIN_SECONDS * 1000)
+    await dataPlane.usage.stop()
+    await prisma.$disconnect()
+    await pool.end()
+  }
+
+  return {
+    firstStart: setUp.firstStart,
+    async listen() {
+      const address = await server.listen({ host: config.HOST, port: config.PORT })
+      dataPlane.usage.start()
+      return address
+    },
+    stop() {
+      stopping ??= stop()
+      return stopping
+    },
+  }
+}

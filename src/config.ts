@@ -1,0 +1,176 @@
+import { resolve } from 'node:path'
+import { z } from 'zod'
+import { parseToken } from './keys/token.ts'
+import { parseMasterKey } from './secrets/master-key.ts'
+import { PLATFORM_KEY_PREFIX } from './tenants/tenant-rules.ts'
+
+/** One environment variable: what it means, in which form it comes, and whether its value may be shown. */
+interface Setting<T> {
+  readonly description: string
+  /** What it is when it is not set, in words for people. */
+  readonly fallback: string
+  readonly secret?: true
+  readonly parse: z.ZodType<T, string | undefined>
+}
+
+const list = (text: string | undefined) =>
+  (text ?? '')
+    .split(',')
+    .map((item) => item.trim())
+    .filter((item) => item !== '')
+
+const wholeNumber = (min: number, max: number, fallback: number) =>
+  z
+    .string()
+    .optional()
+    .refine((text) => text === undefined || (/^\d+$/.test(text) && Number(text) >= min && Number(text) <= max), {
+      error: `must be a whole number from ${min} to ${max}`,
+    })
+    .transform((text) => (text === undefined ? fallback : Number(text)))
+
+const choice = <const T extends readonly [string, ...string[]]>(values: T, fallback: T[number]) =>
+  z
+    .string()
+    .optional()
+    .transform((text) => text ?? fallback)
+    .pipe(z.enum(values, { error: `must be one of ${values.join(', ')}` }))
+
+const text = (fallback: string) => z.string().default(fallback)
+
+const ORIGIN_ERROR = 'must be origins such as https://app.example.com, separated by commas'
+
+/** The one table of settings. The README's table is held against it by a test. */
+export const SETTINGS = {
+  HOST: { description: 'Address to listen on.', fallback: '127.0.0.1', parse: text('127.0.0.1') },
+  PORT: { description: 'Port to listen on; 0 takes any free one.', fallback: '4000', parse: wholeNumber(0, 65_535, 4000) },
+  DATABASE_URL: {
+    description: 'PostgreSQL, version 15 or newer.',
+    fallback: 'an embedded PostgreSQL in `DATA_DIR`',
+    secret: true,
+    parse: z
+      .string()
+      .optional()
+      .refine((url) => url === undefined || /^postgres(ql)?:\/\//.test(url), {
+        error: 'must begin with postgresql://',
+      }),
+  },
+  DATA_DIR: {
+    description: 'Folder of the embedded database.',
+    fallback: '`./data`',
+    parse: text('./data').transform((path) => resolve(path)),
+  },
+  MASTER_KEY: {
+    description: 'Base64 of 32 bytes; seals what must be read back. Required with `DATABASE_URL`.',
+    fallback: 'made once, in `DATA_DIR`',
+    secret: true,
+    parse: z
+      .string()
+      .optional()
+      .transform((value, context) => {
+        if (value === undefined) return undefined
+        const key = parseMasterKey(value)
+        if (key !== null) return key
+        context.addIssue('must be the base64 form of 32 bytes; make one with `openssl rand -base64 32`')
+        return z.NEVER
+      }),
+  },
+  BOOTSTRAP_ADMIN_EMAIL: {
+    description: 'First start only: e-mail of the admin.',
+    fallback: '`admin@keyward.local`',
+    parse: z.email({ error: 'must be an e-mail address' }).default('admin@keyward.local'),
+  },
+  BOOTSTRAP_ADMIN_PASSWORD: {
+    description: 'First start only: password of the admin, at least 10 characters.',
+    fallback: 'made and printed once',
+    secret: true,
+    parse: z.string().min(10, { error: 'must have at least 10 characters' }).max(1024).optional(),
+  },
+  BOOTSTRAP_VERIFIER_TOKEN: {
+    description: "First start only: token of the platform's verifier.",
+    fallback: 'made and printed once',
+    secret: true,
+    parse: z
+      .string()
+      .optional()
+      .refine((token) => token === undefined || parseToken(token)?.prefix === PLATFORM_KEY_PREFIX, {
+        error: `must be a token of the grammar with the prefix ${PLATFORM_KEY_PREFIX}`,
+      }),
+  },
+  VERIFY_AUTH: {
+    description: '`open` lets everybody who reaches the port verify every key: for private networks alone.',
+    fallback: '`required`',
+    parse: choice(['required', 'open'], 'required'),
+  },
+  TRUSTED_PROXIES: {
+    description: 'CIDRs of proxies whose `X-Forwarded-For` is believed, separated by commas.',
+    fallback: 'none',
+    parse: z.string().optional().transform(list),
+  },
+  CORS_ORIGINS: {
+    description: 'Origins whose pages may use GraphQL, separated by commas.',
+    fallback: 'none but our own',
+    parse: z
+      .string()
+      .optional()
+      .transform(list)
+      .refine((origins) => origins.every((origin) => URL.canParse(origin) && new URL(origin).origin === origin), {
+        error: ORIGIN_ERROR,
+      }),
+  },
+  LOG_LEVEL: {
+    description: 'Least severity that is logged: `debug`, `info`, `warn`, `error`, `fatal` or `silent`.',
+    fallback: '`info`',
+    parse: choice(['debug', 'info', 'warn', 'error', 'fatal', 'silent'], 'info'),
+  },
+  LOG_FORMAT: {
+    description: '`json` for machines, `pretty` for people.',
+    fallback: '`pretty` at a terminal, otherwise `json`',
+    parse: choice(['json', 'pretty', 'auto'], 'auto'),
+  },
+  VERIFY_STALE_SECONDS: {
+    description: 'How long a key that was known may be answered while the database is away.',
+    fallback: '900',
+    parse: wholeNumber(0, 86_400, 900),
+  },
+  DRAIN_SECONDS: {
+    description: 'How long requests under way may take to finish after SIGTERM.',
+    fallback: '10',
+    parse: wholeNumber(1, 300, 10),
+  },
+} as const satisfies Record<string, Setting<unknown>>
+
+export type SettingName = keyof typeof SETTINGS
+
+export type Config = { readonly [Name in SettingName]: z.output<(typeof SETTINGS)[Name]['parse']> }
+
+export type ConfigResult =
+  | { readonly ok: true; readonly config: Config }
+  | { readonly ok: false; readonly problems: readonly string[] }
+
+const schema = z.object(
+  Object.fromEntries(Object.entries(SETTINGS).map(([name, { parse }]) => [name, parse])),
+) as unknown as z.ZodType<Config, Record<string, string | undefined>>
+
+/** Reads every setting and reports every problem at once. A variable that is set to nothing counts as not set. */
+export function readConfig(env: NodeJS.ProcessEnv): ConfigResult {
+  const given = Object.fromEntries(Object.keys(SETTINGS).map((name) => [name, env[name] === '' ? undefined : env[name]]))
+  const result = schema.safeParse(given)
+  if (!result.success) {
+    return { ok: false, problems: result.error.issues.map(({ path, message }) => `${path.join('.')} ${message}.`) }
+  }
+  if (result.data.DATABASE_URL !== undefined && result.data.MASTER_KEY === undefined) {
+    const problem = 'MASTER_KEY is required with DATABASE_URL; make one with `openssl rand -base64 32` and keep it safe.'
+    return { ok: false, problems: [problem] }
+  }
+  return { ok: true, config: result.data }
+}
+
+/** The settings that were given, for the log; of secrets only that they were. */
+export function summarizeConfig(env: NodeJS.ProcessEnv): Record<string, string> {
+  const given: [string, string][] = []
+  for (const [name, setting] of Object.entries(SETTINGS)) {
+    const value = env[name]
+    if (value !== undefined && value !== '') given.push([name, 'secret' in setting ? '[redacted]' : value])
+  }
+  return Object.fromEntries(given)
+}

@@ -1,0 +1,9 @@
+import { builder } from './graphql/builder.ts'
+import './graphql/connection.ts'
+import './keys/schema.ts'
+import './scopes/schema.ts'
+import './tenants/schema.ts'
+import './users/schema.ts'
+
+/** The GraphQL schema: each room adds its part to the builder when it is loaded. */
+export const schema = builder.toSchema()
