@@ -33,10 +33,18 @@ function loadBindings(): Promise<void> {
 async function instantiate(): Promise<void> {
   const main = createRequire(import.meta.url).resolve('@prisma/schema-engine-wasm')
   const bytes = await readFile(main.replace('schema_engine.js', 'schema_engine_bg.wasm'))
-  const { instance } = await WebAssembly.instantiate(bytes, { './schema_engine_bg.js': { ...bindings } })
+  const { instance } = await WebAssembly.instantiate(bytes, {
+    './schema_engine_bg.js': { ...bindings, ...quietTimers() },
+  })
   bindings.__wbg_set_wasm(instance.exports)
   const start = instance.exports.__wbindgen_start
   if (typeof start === 'function') start()
+}
+
+/** The engine leaves the timer of its 10 s lock timeout behind, and the process would have to wait for it. */
+function quietTimers(): Record<string, unknown> {
+  const names = Object.keys(bindings).filter((name) => name.startsWith('__wbg_setTimeout_'))
+  return Object.fromEntries(names.map((name) => [name, (work: () => void, ms: number) => setTimeout(work, ms).unref()]))
 }
 
 export interface MigrationEngineRequest {

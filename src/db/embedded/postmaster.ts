@@ -35,6 +35,7 @@ exit "$status"
 const LOG_BYTES_MAX = 4 * 1024 * 1024
 
 /**
+ * No parallel queries: they take shared memory from /dev/shm, of which a container has little, and fail without it.
  * `log` keeps what PostgreSQL says about itself and leaves out failed statements, which would bring their data into
  * the file; the server logs those in its own way.
  */
@@ -42,6 +43,8 @@ const SETTINGS: Readonly<Record<string, string>> = {
   listen_addresses: '',
   unix_socket_permissions: '0700',
   cluster_name: 'keyward',
+  max_parallel_workers_per_gather: '0',
+  max_parallel_maintenance_workers: '0',
   timezone: 'UTC',
   log_timezone: 'UTC',
   log_min_messages: 'log',
