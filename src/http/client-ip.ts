@@ -1,0 +1,51 @@
+import type { IncomingMessage } from 'node:http'
+import { BlockList, isIP } from 'node:net'
+
+export type ClientIp = (req: IncomingMessage) => string | null
+
+/**
+ * The address that a request came from. `X-Forwarded-For` is what anybody may write, so it is believed from the right,
+ * as far as trusted proxies wrote it: the first address that is no trusted proxy is the client.
+ *
+ * @param trustedProxies addresses and CIDRs; throws RangeError for an entry that is neither
+ */
+export function createClientIp(trustedProxies: readonly string[]): ClientIp {
+  const trusted = new BlockList()
+  for (const entry of trustedProxies) addEntry(trusted, entry)
+
+  return (req) => {
+    const peer = normalizeAddress(req.socket.remoteAddress)
+    if (peer === null || trustedProxies.length === 0 || !isTrusted(trusted, peer)) return peer
+    const forwarded = String(req.headers['x-forwarded-for'] ?? '').split(',')
+    let client = peer
+    for (const hop of forwarded.reverse()) {
+      const address = normalizeAddress(hop.trim())
+      if (address === null) return client
+      client = address
+      if (!isTrusted(trusted, address)) return client
+    }
+    return client
+  }
+}
+
+function addEntry(list: BlockList, entry: string): void {
+  const [address = '', prefix, ...rest] = entry.split('/')
+  const family = isIP(address)
+  const bitsMax = family === 6 ? 128 : 32
+  const bits = prefix === undefined ? bitsMax : Number(prefix)
+  if (family === 0 || rest.length > 0 || prefix === '' || !Number.isInteger(bits) || bits < 0 || bits > bitsMax) {
+    throw new RangeError(`${entry} is neither an address nor a CIDR.`)
+  }
+  list.addSubnet(address, bits, family === 6 ? 'ipv6' : 'ipv4')
+}
+
+function isTrusted(list: BlockList, address: string): boolean {
+  return list.check(address, isIP(address) === 6 ? 'ipv6' : 'ipv4')
+}
+
+/** An IPv4 client of an IPv6 socket is shown as `::ffff:1.2.3.4`; null for what is no address. */
+function normalizeAddress(text: string | undefined): string | null {
+  if (text === undefined) return null
+  const address = text.startsWith('::ffff:') && isIP(text.slice(7)) === 4 ? text.slice(7) : text
+  return isIP(address) === 0 ? null : address
+}

@@ -1,0 +1,70 @@
+import type pg from 'pg'
+import type { UsageFlush, UsageSink } from '../verify/ports.ts'
+
+/** A flush that was not confirmed is sent again within seconds; after this long nobody remembers it. */
+const FLUSH_MEMORY = '1 hour'
+
+/** Claims the flush's id. A flush that was applied before finds its id taken. */
+const CLAIM_FLUSH = `
+  INSERT INTO usage_flushes (id, applied_at) VALUES ($1, now()) ON CONFLICT DO NOTHING RETURNING id`
+
+const FORGET_FLUSHES = `DELETE FROM usage_flushes WHERE applied_at < now() - interval '${FLUSH_MEMORY}'`
+
+/**
+ * Keys that were deleted meanwhile are left out by the join. Rows are taken in the order of their keys, so that two
+ * nodes that flush at once wait for each other instead of locking each other out.
+ */
+const ADD_KEY_COUNTS = `
+  INSERT INTO api_key_usage AS usage (api_key_id, tenant_id, request_count, last_used_at, last_used_ip)
+  SELECT key.id, key.tenant_id, flushed.count, flushed.at, flushed.ip
+    FROM unnest($1::uuid[], $2::bigint[], $3::timestamptz[], $4::text[]) AS flushed (key_id, count, at, ip)
+    JOIN api_keys key ON key.id = flushed.key_id
+   ORDER BY key.id
+  ON CONFLICT (api_key_id) DO UPDATE
+    SET request_count = usage.request_count + excluded.request_count,
+        last_used_at = greatest(usage.last_used_at, excluded.last_used_at),
+        last_used_ip = CASE WHEN excluded.last_used_at >= usage.last_used_at
+                            THEN coalesce(excluded.last_used_ip, usage.last_used_ip) ELSE usage.last_used_ip END`
+
+const ADD_MINUTE_COUNTS = `
+  INSERT INTO usage_minutes AS usage (tenant_id, api_key_id, minute, code, count)
+  SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::timestamptz[], $4::text[], $5::bigint[])
+   ORDER BY 1, 2, 3, 4
+  ON CONFLICT (tenant_id, api_key_id, minute, code) DO UPDATE SET count = usage.count + excluded.count`
+
+/** Writes counts to PostgreSQL, each flush in one transaction and exactly once. */
+export function createUsageStore(pool: pg.Pool): UsageSink {
+  return {
+    async write(flush) {
+      const client = await pool.connect()
+      try {
+        await client.query('BEGIN')
+        const claimed = await client.query(CLAIM_FLUSH, [flush.id])
+        if (claimed.rowCount === 1) await addCounts(client, flush)
+        await client.query('COMMIT')
+        client.release()
+      } catch (error) {
+        // The state of a connection after a failure is not worth finding out: its end also ends the transaction.
+        client.release(error instanceof Error ? error : true)
+        throw error
+      }
+    },
+  }
+}
+
+async function addCounts(client: pg.PoolClient, { keys, minutes }: UsageFlush): Promise<void> {
+  await client.query(ADD_KEY_COUNTS, [
+    keys.map(({ keyId }) => keyId),
+    keys.map(({ requestCount }) => requestCount),
+    keys.map(({ lastUsedAt }) => new Date(lastUsedAt)),
+    keys.map(({ lastUsedIp }) => lastUsedIp),
+  ])
+  await client.query(ADD_MINUTE_COUNTS, [
+    minutes.map(({ tenantId }) => tenantId),
+    minutes.map(({ keyId }) => keyId),
+    minutes.map(({ minute }) => new Date(minute)),
+    minutes.map(({ code }) => code),
+    minutes.map(({ count }) => count),
+  ])
+  await client.query(FORGET_FLUSHES)
+}

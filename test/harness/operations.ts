@@ -1,0 +1,138 @@
+import { graphql } from '../generated/graphql/gql.ts'
+
+/** The operations that many tests send. */
+export const SessionCreate = graphql(`
+  mutation SessionCreate($input: SessionCreateInput!) {
+    sessionCreate(input: $input) {
+      __typename
+      ... on SessionCreatePayload { accessToken refreshToken expiresAt user { id email } }
+      ... on UserError { code message path }
+    }
+  }
+`)
+
+export const SessionRefresh = graphql(`
+  mutation SessionRefresh($input: SessionRefreshInput!) {
+    sessionRefresh(input: $input) {
+      __typename
+      ... on SessionRefreshPayload { accessToken refreshToken expiresAt }
+      ... on UserError { code message path }
+    }
+  }
+`)
+
+export const SessionEnd = graphql(`
+  mutation SessionEnd {
+    sessionEnd { __typename ... on SessionEndPayload { ended } ... on UserError { code message path } }
+  }
+`)
+
+export const Viewer = graphql(`
+  query Viewer {
+    viewer {
+      __typename
+      ... on User { id email memberships { role tenant { id slug } } }
+      ... on ApiKey { id name }
+    }
+  }
+`)
+
+export const TenantCreate = graphql(`
+  mutation TenantCreate($input: TenantCreateInput!) {
+    tenantCreate(input: $input) {
+      __typename
+      ... on TenantCreatePayload { tenant { id slug name keyPrefix timeZone status } }
+      ... on UserError { code message path }
+    }
+  }
+`)
+
+export const ScopeCreate = graphql(`
+  mutation ScopeCreate($input: ScopeCreateInput!) {
+    scopeCreate(input: $input) {
+      __typename
+      ... on ScopeCreatePayload { scope { id name description category active } }
+      ... on UserError { code message path }
+    }
+  }
+`)
+
+export const ApiKeyCreate = graphql(`
+  mutation ApiKeyCreate($input: ApiKeyCreateInput!) {
+    apiKeyCreate(input: $input) {
+      __typename
+      ... on ApiKeyCreatePayload {
+        token
+        apiKey { id version name start environment status scopes createdAt expiresAt }
+      }
+      ... on UserError { code message path }
+    }
+  }
+`)
+
+export const ApiKeyRevoke = graphql(`
+  mutation ApiKeyRevoke($id: ID!, $input: ApiKeyRevokeInput!) {
+    apiKeyRevoke(id: $id, input: $input) {
+      __typename
+      ... on ApiKeyRevokePayload { apiKey { id version status revokedAt revokedReason } }
+      ... on UserError { code message path }
+    }
+  }
+`)
+
+export const ApiKeyDisable = graphql(`
+  mutation ApiKeyDisable($id: ID!) {
+    apiKeyDisable(id: $id) {
+      __typename
+      ... on ApiKeyDisablePayload { apiKey { id status } }
+      ... on UserError { code message path }
+    }
+  }
+`)
+
+export const ApiKeyEnable = graphql(`
+  mutation ApiKeyEnable($id: ID!) {
+    apiKeyEnable(id: $id) {
+      __typename
+      ... on ApiKeyEnablePayload { apiKey { id status } }
+      ... on UserError { code message path }
+    }
+  }
+`)
+
+export const ApiKeyById = graphql(`
+  query ApiKeyById($id: ID!) {
+    apiKey(id: $id) { id name status start requestCount lastUsedAt secrets { start state } tenant { id slug } }
+  }
+`)
+
+export const ApiKeys = graphql(`
+  query ApiKeys($tenantId: ID!, $first: Int, $after: String, $last: Int, $before: String) {
+    apiKeys(tenantId: $tenantId, first: $first, after: $after, last: $last, before: $before) {
+      totalCount
+      pageInfo { hasNextPage hasPreviousPage startCursor endCursor }
+      edges { cursor node { id } }
+      nodes { id name start environment status scopes lastUsedAt requestCount ownerId tenant { id slug } }
+    }
+  }
+`)
+
+export const Tenants = graphql(`
+  query Tenants($first: Int, $after: String) {
+    tenants(first: $first, after: $after) {
+      totalCount
+      pageInfo { hasNextPage endCursor }
+      nodes { id slug name status isPlatform }
+    }
+  }
+`)
+
+export const Scopes = graphql(`
+  query Scopes($tenantId: ID!, $first: Int, $after: String) {
+    scopes(tenantId: $tenantId, first: $first, after: $after) {
+      totalCount
+      pageInfo { hasNextPage endCursor }
+      nodes { id name description category active tenant { id } }
+    }
+  }
+`)
