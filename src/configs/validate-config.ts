@@ -40,7 +40,8 @@ const INTEGER_MAX = 2 ** 31 - 1
 /** One request in a thousand seconds. Slower rates are what hours, days and months are for, and 1e-300 would never refill. */
 const RATE_PER_SECOND_MIN = 0.001
 const ROTATION_DAYS_MAX = 3650
-const GRACE_SECONDS_MAX = 30 * 86_400
+const DAY_SECONDS = 86_400
+const GRACE_SECONDS_MAX = 30 * DAY_SECONDS
 const KEY_TTL_DAYS_MAX = 36_500
 
 type Path = ConfigIssue['path']
@@ -106,7 +107,7 @@ function checkBurst(value: unknown, path: Path): readonly ConfigIssue[] {
     const accepted = `from ${RATE_PER_SECOND_MIN} to ${INTEGER_MAX}, 0 to block, or -1 for unlimited`
     return issueAt([...path, 'ratePerSecond'], `Expected a number ${accepted}.`)
   }
-  // Without a flow the burst means nothing, and whatever an inverted or empty one says is harmless.
+  // Beside an unlimited or a blocking rate the burst means nothing, so any is accepted.
   if (isIntegerWithin(burst, isSpecialRate ? -1 : 1, INTEGER_MAX)) return []
   return issueAt([...path, 'burst'], `Expected a whole number from 1 to ${INTEGER_MAX}: no request fits into less.`)
 }
@@ -114,23 +115,21 @@ function checkBurst(value: unknown, path: Path): readonly ConfigIssue[] {
 function checkRotation(value: unknown, path: Path): readonly ConfigIssue[] {
   if (!isRecord(value)) return issueAt(path, 'Expected everyDays, gracePeriodSeconds and mode.')
   const { everyDays, gracePeriodSeconds, mode } = value
-  const isNever = everyDays === -1
+  const isInterval = isIntegerWithin(everyDays, 1, ROTATION_DAYS_MAX)
+  const isGrace = isIntegerWithin(gracePeriodSeconds, 0, GRACE_SECONDS_MAX)
   const issues: ConfigIssue[] = []
-  if (!isNever && !isIntegerWithin(everyDays, 1, ROTATION_DAYS_MAX)) {
-    issues.push(
-      ...issueAt([...path, 'everyDays'], `Expected a whole number from 1 to ${ROTATION_DAYS_MAX}, or -1 for never.`),
-    )
+  const refuse = (field: string, detail: string) => issues.push({ path: [...path, field], detail })
+  if (!isInterval && everyDays !== -1) {
+    refuse('everyDays', `Expected a whole number from 1 to ${ROTATION_DAYS_MAX}, or -1 for never.`)
   }
-  if (!isIntegerWithin(gracePeriodSeconds, 0, GRACE_SECONDS_MAX)) {
-    issues.push(
-      ...issueAt([...path, 'gracePeriodSeconds'], `Expected whole seconds from 0 to ${GRACE_SECONDS_MAX} (30 days).`),
-    )
-  } else if (typeof everyDays === 'number' && !isNever && gracePeriodSeconds >= everyDays * 86_400) {
-    const detail = 'The grace period must end before the next rotation is due.'
-    issues.push(...issueAt([...path, 'gracePeriodSeconds'], detail))
+  if (!isGrace) {
+    refuse('gracePeriodSeconds', `Expected whole seconds from 0 to ${GRACE_SECONDS_MAX} (30 days).`)
+  }
+  if (isInterval && isGrace && gracePeriodSeconds >= everyDays * DAY_SECONDS) {
+    refuse('gracePeriodSeconds', 'The grace period must end before the next rotation is due.')
   }
   if (mode !== 'NOTIFY' && mode !== 'ENFORCE' && mode !== 'DELIVER') {
-    issues.push(...issueAt([...path, 'mode'], 'Expected NOTIFY, ENFORCE or DELIVER.'))
+    refuse('mode', 'Expected NOTIFY, ENFORCE or DELIVER.')
   }
   return issues
 }
