@@ -1,7 +1,7 @@
 import { randomUUIDv7 } from 'node:crypto'
 import type { AddressInfo } from 'node:net'
-import { createCommandRunner } from './commands/command-runner.ts'
 import type { Invalidation } from './commands/command.ts'
+import { createCommandRunner } from './commands/command-runner.ts'
 import type { Config } from './config.ts'
 import { createPrisma } from './db/client.ts'
 import { isUnavailable } from './db/database-failures.ts'
@@ -80,13 +80,17 @@ export async function createApp(options: AppOptions): Promise<App> {
   function invalidate(invalidation: Invalidation): void {
     switch (invalidation.kind) {
       case 'key':
-        return dataPlane.cache.evictKey(invalidation.apiKeyId)
+        dataPlane.cache.evictKey(invalidation.apiKeyId)
+        break
       case 'tenant':
-        return dataPlane.cache.evictTenant(invalidation.tenantId)
+        dataPlane.cache.evictTenant(invalidation.tenantId)
+        break
       case 'token':
-        return dataPlane.cache.evictToken(tokenHashFromBytes(invalidation.hash))
+        dataPlane.cache.evictToken(tokenHashFromBytes(invalidation.hash))
+        break
       case 'prefix':
-        return prefixes.add(invalidation.prefix)
+        prefixes.add(invalidation.prefix)
+        break
     }
   }
 

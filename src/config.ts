@@ -42,7 +42,11 @@ const ORIGIN_ERROR = 'must be origins such as https://app.example.com, separated
 /** The one table of settings. The README's table is held against it by a test. */
 export const SETTINGS = {
   HOST: { description: 'Address to listen on.', fallback: '127.0.0.1', parse: text('127.0.0.1') },
-  PORT: { description: 'Port to listen on; 0 takes any free one.', fallback: '4000', parse: wholeNumber(0, 65_535, 4000) },
+  PORT: {
+    description: 'Port to listen on; 0 takes any free one.',
+    fallback: '4000',
+    parse: wholeNumber(0, 65_535, 4000),
+  },
   DATABASE_URL: {
     description: 'PostgreSQL, version 15 or newer.',
     fallback: 'an embedded PostgreSQL in `DATA_DIR`',
@@ -153,13 +157,16 @@ const schema = z.object(
 
 /** Reads every setting and reports every problem at once. A variable that is set to nothing counts as not set. */
 export function readConfig(env: NodeJS.ProcessEnv): ConfigResult {
-  const given = Object.fromEntries(Object.keys(SETTINGS).map((name) => [name, env[name] === '' ? undefined : env[name]]))
+  const given = Object.fromEntries(
+    Object.keys(SETTINGS).map((name) => [name, env[name] === '' ? undefined : env[name]]),
+  )
   const result = schema.safeParse(given)
   if (!result.success) {
     return { ok: false, problems: result.error.issues.map(({ path, message }) => `${path.join('.')} ${message}.`) }
   }
   if (result.data.DATABASE_URL !== undefined && result.data.MASTER_KEY === undefined) {
-    const problem = 'MASTER_KEY is required with DATABASE_URL; make one with `openssl rand -base64 32` and keep it safe.'
+    const problem =
+      'MASTER_KEY is required with DATABASE_URL; make one with `openssl rand -base64 32` and keep it safe.'
     return { ok: false, problems: [problem] }
   }
   return { ok: true, config: result.data }

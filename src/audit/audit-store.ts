@@ -1,7 +1,7 @@
+import type { Actor } from '../actors/actor.ts'
 import type { Caller } from '../actors/caller.ts'
 import type { Prisma } from '../generated/prisma/client.ts'
 import type { ActorKind } from '../generated/prisma/enums.ts'
-import type { Actor } from '../actors/actor.ts'
 import type { AuditEntry } from './audit-entry.ts'
 
 function describeActor(actor: Actor): { actorKind: ActorKind; actorId: string | null } {

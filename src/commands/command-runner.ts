@@ -1,7 +1,7 @@
 import { authorize, holdsPlatformPermission } from '../actors/actor.ts'
 import type { Caller } from '../actors/caller.ts'
-import { insertAuditEvents } from '../audit/audit-store.ts'
 import type { AuditEntry } from '../audit/audit-entry.ts'
+import { insertAuditEvents } from '../audit/audit-store.ts'
 import { KeywardError, validationFailed } from '../errors/keyward-error.ts'
 import { insertOutboxEvents } from '../events/outbox.ts'
 import type { Prisma, PrismaClient } from '../generated/prisma/client.ts'
@@ -23,11 +23,7 @@ export interface CommandRunnerDeps {
 }
 
 export interface CommandRunner {
-  run<Input, Output, Prepared>(
-    command: Command<Input, Output, Prepared>,
-    caller: Caller,
-    input: Input,
-  ): Promise<Output>
+  run<Input, Output, Prepared>(command: Command<Input, Output, Prepared>, caller: Caller, input: Input): Promise<Output>
 }
 
 const NOT_FOUND_DETAIL = 'There is nothing under this id.'
@@ -79,22 +75,23 @@ export function createCommandRunner(deps: CommandRunnerDeps): CommandRunner {
 
       const result = await deps
         .runInTransaction(async (tx) => {
-        const now = new Date(deps.clock.now())
-        const { newId, randomBytes } = deps
-        const tenantId = access.kind === 'tenant' ? access.tenantId : null
-        const work = { tx, now, ...caller, newId, randomBytes, tenantId }
-        const outcome = await command.execute(work, input, prepared)
-        await record(tx, caller, outcome.audit, now)
-        if (!isRefusal(outcome)) {
-          await insertOutboxEvents(tx, outcome.events, caller.origin.correlationId, now, deps.newId)
-        }
-        return outcome
-      })
-      // What may not be granted is sometimes known only once the rows are read; the attempt is recorded all the same.
-      .catch((error: unknown) => {
-        if (error instanceof KeywardError && error.code === 'FORBIDDEN') return reject(command.name, caller, access, error)
-        throw error
-      })
+          const now = new Date(deps.clock.now())
+          const { newId, randomBytes } = deps
+          const tenantId = access.kind === 'tenant' ? access.tenantId : null
+          const work = { tx, now, ...caller, newId, randomBytes, tenantId }
+          const outcome = await command.execute(work, input, prepared)
+          await record(tx, caller, outcome.audit, now)
+          if (!isRefusal(outcome)) {
+            await insertOutboxEvents(tx, outcome.events, caller.origin.correlationId, now, deps.newId)
+          }
+          return outcome
+        })
+        // What may not be granted is sometimes known only once the rows are read; the attempt is recorded all the same.
+        .catch((error: unknown) => {
+          if (error instanceof KeywardError && error.code === 'FORBIDDEN')
+            return reject(command.name, caller, access, error)
+          throw error
+        })
 
       if (isRefusal(result)) throw result.refuse
       for (const invalidation of result.invalidate) deps.invalidate(invalidation)
@@ -107,7 +104,10 @@ export function createCommandRunner(deps: CommandRunnerDeps): CommandRunner {
 function findAccessError({ actor }: Caller, access: Access): KeywardError | null {
   if (access.kind === 'public') return null
   if (actor.kind === 'anonymous') {
-    return new KeywardError('UNAUTHENTICATED', 'Log in with `sessionCreate`, then send `Authorization: Bearer <accessToken>`.')
+    return new KeywardError(
+      'UNAUTHENTICATED',
+      'Log in with `sessionCreate`, then send `Authorization: Bearer <accessToken>`.',
+    )
   }
   switch (access.kind) {
     case 'user':
@@ -117,8 +117,7 @@ function findAccessError({ actor }: Caller, access: Access): KeywardError | null
     case 'platform':
       return holdsPlatformPermission(actor, access.permission) ? null : forbidden(access.permission)
     case 'tenant': {
-      const authorization =
-        access.tenantId === null ? 'hidden' : authorize(actor, access.permission, access.tenantId)
+      const authorization = access.tenantId === null ? 'hidden' : authorize(actor, access.permission, access.tenantId)
       if (authorization === 'allowed') return null
       return authorization === 'hidden' ? new KeywardError('NOT_FOUND', NOT_FOUND_DETAIL) : forbidden(access.permission)
     }

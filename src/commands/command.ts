@@ -94,9 +94,7 @@ export function defineTenantCommand<Input, Output>(spec: TenantCommandSpec<Input
 }
 
 /** A command that prepares nothing. */
-export function defineCommand<Input, Output>(
-  command: Omit<Command<Input, Output>, 'prepare'>,
-): Command<Input, Output> {
+export function defineCommand<Input, Output>(command: Omit<Command<Input, Output>, 'prepare'>): Command<Input, Output> {
   return { ...command, prepare: async () => undefined }
 }
 

@@ -15,7 +15,10 @@ export const EVENT_TYPES = {
   'api_key.disabled': { description: 'A key was disabled and is denied from now on.', data: apiKey },
   'api_key.enabled': { description: 'A disabled key may be used again.', data: apiKey },
   'api_key.revoked': { description: 'A key was revoked for good.', data: apiKey.extend({ reason: z.string() }) },
-  'tenant.created': { description: 'A tenant was created.', data: z.object({ tenantId: z.string(), slug: z.string() }) },
+  'tenant.created': {
+    description: 'A tenant was created.',
+    data: z.object({ tenantId: z.string(), slug: z.string() }),
+  },
 } as const satisfies Record<string, { description: string; data: z.ZodObject }>
 
 export type EventType = keyof typeof EVENT_TYPES

@@ -7,7 +7,10 @@ import { parsePublicIdOf } from '../public-id.ts'
 /** Throws UNAUTHENTICATED for a caller who has not said who it is. */
 export function requireAuthenticated({ actor }: Caller): true {
   if (actor.kind === 'anonymous') {
-    throw new KeywardError('UNAUTHENTICATED', 'Log in with `sessionCreate`, then send `Authorization: Bearer <accessToken>`.')
+    throw new KeywardError(
+      'UNAUTHENTICATED',
+      'Log in with `sessionCreate`, then send `Authorization: Bearer <accessToken>`.',
+    )
   }
   return true
 }

@@ -13,11 +13,11 @@ import {
   SafeIntResolver,
   TimeZoneResolver,
 } from 'graphql-scalars'
-import { KeywardError } from '../errors/keyward-error.ts'
-import { getDatamodel } from '../generated/pothos.ts'
-import type PrismaTypes from '../generated/pothos.ts'
-import type { PrismaClient } from '../generated/prisma/client.ts'
 import type { Permission } from '../actors/permissions.ts'
+import { KeywardError } from '../errors/keyward-error.ts'
+import type PrismaTypes from '../generated/pothos.ts'
+import { getDatamodel } from '../generated/pothos.ts'
+import type { PrismaClient } from '../generated/prisma/client.ts'
 import { formatPublicId, isPublicIdTypename, parsePublicId } from '../public-id.ts'
 import { requireAuthenticated, requireTenantPermission } from './authorization.ts'
 import type { GraphQLContext } from './context.ts'
@@ -112,7 +112,9 @@ builder.addScalarType('DateTime', DateTimeResolver, {
 builder.addScalarType('EmailAddress', EmailAddressResolver, { description: 'An e-mail address (RFC 5322).' })
 builder.addScalarType('JSON', JSONResolver, { description: 'Any JSON value.' })
 builder.addScalarType('TimeZone', TimeZoneResolver, { description: 'An IANA time zone, such as `Europe/Berlin`.' })
-builder.addScalarType('SafeInt', SafeIntResolver, { description: 'A whole number that a double holds exactly, up to 2^53 - 1.' })
+builder.addScalarType('SafeInt', SafeIntResolver, {
+  description: 'A whole number that a double holds exactly, up to 2^53 - 1.',
+})
 
 builder.queryType({ description: 'Reads. What the caller may not see looks the same as what does not exist.' })
 builder.mutationType({

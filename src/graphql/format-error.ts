@@ -18,7 +18,9 @@ const UNAVAILABLE_DETAIL = 'The database cannot be reached right now.'
 export function createErrorFormatter({ logger, isUnavailable }: ErrorFormatterDeps) {
   return (thrown: unknown): GraphQLError => {
     const cause = findOriginal(thrown)
-    const original = isUnavailable(cause) ? new KeywardError('UNAVAILABLE', UNAVAILABLE_DETAIL, { retryAfterSeconds: 1 }) : cause
+    const original = isUnavailable(cause)
+      ? new KeywardError('UNAVAILABLE', UNAVAILABLE_DETAIL, { retryAfterSeconds: 1 })
+      : cause
     if (original instanceof KeywardError) return formatKeywardError(thrown, original)
     if (thrown instanceof GraphQLError && (original === thrown || original instanceof GraphQLError)) {
       return withCode(thrown, thrown.message, readCode(thrown) ?? 'QUERY_INVALID')
@@ -67,7 +69,12 @@ function withCode(
   const at = thrown instanceof GraphQLError ? thrown : undefined
   const http = at?.extensions['http']
   return new GraphQLError(message, {
-    ...(at && { nodes: at.nodes ?? null, source: at.source ?? null, positions: at.positions ?? null, path: at.path ?? null }),
+    ...(at && {
+      nodes: at.nodes ?? null,
+      source: at.source ?? null,
+      positions: at.positions ?? null,
+      path: at.path ?? null,
+    }),
     extensions: { ...(http === undefined ? {} : { http }), ...extensions, code },
   })
 }

@@ -37,7 +37,12 @@ function parseCursor(text: string, argument: string): Cursor {
   if (text.length <= CURSOR_CHARACTERS_MAX) {
     try {
       const parsed: unknown = JSON.parse(Buffer.from(text, 'base64url').toString())
-      if (Array.isArray(parsed) && typeof parsed[0] === 'string' && typeof parsed[1] === 'string' && isUuid(parsed[1])) {
+      if (
+        Array.isArray(parsed) &&
+        typeof parsed[0] === 'string' &&
+        typeof parsed[1] === 'string' &&
+        isUuid(parsed[1])
+      ) {
         return { value: parsed[0], id: parsed[1] }
       }
     } catch {

@@ -1,4 +1,4 @@
-import { collectDefaultMetrics, Counter, Gauge, Registry } from 'prom-client'
+import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client'
 import type { Route } from './router.ts'
 
 /** A number, or one number per value of a label, read when somebody asks for metrics. */
@@ -42,7 +42,8 @@ function register(registry: Registry, { name, help, kind, label, read }: Metric)
     new Gauge({
       ...shape,
       collect() {
-        for (const [value, number] of Object.entries(read())) this.set(label === undefined ? {} : { [label]: value }, number)
+        for (const [value, number] of Object.entries(read()))
+          this.set(label === undefined ? {} : { [label]: value }, number)
       },
     })
     return
@@ -52,7 +53,8 @@ function register(registry: Registry, { name, help, kind, label, read }: Metric)
     collect() {
       // Prometheus counters are told increments; ours are totals already.
       this.reset()
-      for (const [value, number] of Object.entries(read())) this.inc(label === undefined ? {} : { [label]: value }, number)
+      for (const [value, number] of Object.entries(read()))
+        this.inc(label === undefined ? {} : { [label]: value }, number)
     },
   })
 }

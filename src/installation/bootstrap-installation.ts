@@ -82,7 +82,8 @@ export function bootstrapInstallationCommand(deps: {
       await insertAccessTokenKey(tx, deps.envelope, accessTokenKey, now)
 
       const environment = 'PRODUCTION'
-      const verifierToken = input.verifierToken ?? generateToken({ prefix: PLATFORM_KEY_PREFIX, environment, randomBytes })
+      const verifierToken =
+        input.verifierToken ?? generateToken({ prefix: PLATFORM_KEY_PREFIX, environment, randomBytes })
       const verifier = await insertKey(work, {
         tenantId,
         name: 'verifier',

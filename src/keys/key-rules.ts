@@ -30,7 +30,10 @@ export interface CreateKeyInput {
 export function validateNewKey(input: CreateKeyInput): readonly InputIssue[] {
   const faults: [field: string, fault: string | null][] = [
     ['name', findLineFault(input.name, KEY_NAME_CHARACTERS_MAX)],
-    ['description', input.description == null ? null : findProseFault(input.description, KEY_DESCRIPTION_CHARACTERS_MAX)],
+    [
+      'description',
+      input.description == null ? null : findProseFault(input.description, KEY_DESCRIPTION_CHARACTERS_MAX),
+    ],
     ['ownerId', input.ownerId == null ? null : findLineFault(input.ownerId, KEY_OWNER_ID_CHARACTERS_MAX)],
     ['ttlDays', findTtlFault(input)],
     ['metadata', input.metadata == null ? null : findMetadataFault(input.metadata)],

@@ -1,8 +1,8 @@
+import type { Permission } from '../actors/permissions.ts'
 import { type Command, defineTenantCommand } from '../commands/command.ts'
 import { type InputIssue, KeywardError } from '../errors/keyward-error.ts'
 import type { DomainEvent } from '../events/event-types.ts'
 import type { ApiKey } from '../generated/prisma/client.ts'
-import type { Permission } from '../actors/permissions.ts'
 import { formatPublicId } from '../public-id.ts'
 import { deriveKeyStatus } from './key-status.ts'
 import { findTenantIdOfKey, lockKey } from './key-store.ts'
@@ -25,9 +25,7 @@ export interface KeyStateSpec<Input extends KeyStateInput> {
 }
 
 /** A command that moves a key from one state of its life to another. The key is locked from the decision to the commit. */
-export function defineKeyStateCommand<Input extends KeyStateInput>(
-  spec: KeyStateSpec<Input>,
-): Command<Input, ApiKey> {
+export function defineKeyStateCommand<Input extends KeyStateInput>(spec: KeyStateSpec<Input>): Command<Input, ApiKey> {
   return defineTenantCommand<Input, ApiKey>({
     name: spec.name,
     permission: spec.permission,

@@ -68,7 +68,11 @@ export async function findTenantIdOfKey(find: PrismaClient, publicId: string): P
  * The key as it is now, locked until the transaction ends, so that of two changes that come at once the second decides
  * on what the first left. Null when it was deleted meanwhile.
  */
-export async function lockKey(tx: Prisma.TransactionClient, tenantId: string, publicId: string): Promise<ApiKey | null> {
+export async function lockKey(
+  tx: Prisma.TransactionClient,
+  tenantId: string,
+  publicId: string,
+): Promise<ApiKey | null> {
   const id = parsePublicIdOf('ApiKey', publicId)
   if (id === null) return null
   await tx.$queryRaw`SELECT FROM api_keys WHERE tenant_id = ${tenantId}::uuid AND id = ${id}::uuid FOR UPDATE`

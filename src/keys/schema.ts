@@ -9,7 +9,7 @@ import { planConnectionRows } from '../graphql/row-plan.ts'
 import { commandErrors } from '../graphql/user-errors.ts'
 import { parsePublicIdOf } from '../public-id.ts'
 import { User, visibleUsers } from '../users/schema.ts'
-import { createKey, type CreatedKey } from './create-key.ts'
+import { type CreatedKey, createKey } from './create-key.ts'
 import { disableKey } from './disable-key.ts'
 import { enableKey } from './enable-key.ts'
 import { deriveKeyStatus } from './key-status.ts'
@@ -171,7 +171,9 @@ builder.queryFields((t) => ({
     args: { id: t.arg.id({ required: true, description: 'The key.' }) },
     resolve: (query, _root, { id }, { caller, prisma }) => {
       const uuid = parsePublicIdOf('ApiKey', id)
-      return uuid === null ? null : prisma.apiKey.findUnique({ ...query, where: { id: uuid, ...visibleKeys(caller.actor) } })
+      return uuid === null
+        ? null
+        : prisma.apiKey.findUnique({ ...query, where: { id: uuid, ...visibleKeys(caller.actor) } })
     },
   }),
   apiKeys: t.connection(
@@ -204,11 +206,16 @@ const ApiKeyCreateInput = builder.inputType('ApiKeyCreateInput', {
     name: t.string({ required: true, description: 'Name for people, unique among live keys of the environment.' }),
     description: t.string({ description: 'What the key is for.' }),
     environment: t.field({ type: Environment, required: true, description: 'Where the key may be used.' }),
-    scopes: t.stringList({ description: "Scopes of the tenant's catalogue, or wildcards over them; none when absent." }),
+    scopes: t.stringList({
+      description: "Scopes of the tenant's catalogue, or wildcards over them; none when absent.",
+    }),
     ownerId: t.string({ description: 'Your own id of the client that the key stands for.' }),
     expiresAt: t.field({ type: 'DateTime', description: 'When the key stops being valid; never when absent.' }),
     ttlDays: t.int({ description: 'Instead of `expiresAt`: days from now, 1 to 3650.' }),
-    metadata: t.field({ type: 'JSON', description: 'A JSON object of your own, up to 4 KiB, which `/verify` answers with.' }),
+    metadata: t.field({
+      type: 'JSON',
+      description: 'A JSON object of your own, up to 4 KiB, which `/verify` answers with.',
+    }),
   }),
 })
 

@@ -1,7 +1,7 @@
 import { visibleTenantIds } from '../actors/actor.ts'
 import type { Scope as ScopeRow } from '../generated/prisma/client.ts'
-import { builder } from '../graphql/builder.ts'
 import { requireTenantUuid } from '../graphql/authorization.ts'
+import { builder } from '../graphql/builder.ts'
 import { type Keyset, pageQuery, parsePage, toConnection } from '../graphql/keyset.ts'
 import { planConnectionRows } from '../graphql/row-plan.ts'
 import { commandErrors } from '../graphql/user-errors.ts'
@@ -44,7 +44,11 @@ builder.queryField('scopes', (t) =>
         const page = parsePage(args)
         const { where, ...order } = pageQuery(page, BY_NAME)
         const ofTenant = { tenantId: requireTenantUuid(args.tenantId) }
-        const rows: ScopeRow[] = await ctx.prisma.scope.findMany({ ...planConnectionRows(ctx, info), ...order, where: { ...ofTenant, ...where } })
+        const rows: ScopeRow[] = await ctx.prisma.scope.findMany({
+          ...planConnectionRows(ctx, info),
+          ...order,
+          where: { ...ofTenant, ...where },
+        })
         return { ...toConnection(rows, page, BY_NAME), count: () => ctx.prisma.scope.count({ where: ofTenant }) }
       },
     },

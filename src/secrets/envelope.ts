@@ -44,7 +44,9 @@ export function createEnvelope(masterKey: Uint8Array): Envelope {
         throw new Error('This is not a sealed secret.')
       }
       if (!bytes.subarray(1, 1 + KEY_ID_BYTES).equals(keyId)) {
-        throw new Error('The secret was sealed with another master key; give the server the key that it was set up with.')
+        throw new Error(
+          'The secret was sealed with another master key; give the server the key that it was set up with.',
+        )
       }
       const dataKey = decrypt(masterKey, bytes.subarray(1 + KEY_ID_BYTES, HEADER_BYTES), purpose)
       return decrypt(dataKey, bytes.subarray(HEADER_BYTES), purpose)

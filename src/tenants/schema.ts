@@ -1,10 +1,10 @@
 import { visibleTenantIds } from '../actors/actor.ts'
+import type { Tenant as TenantRow } from '../generated/prisma/client.ts'
 import { builder } from '../graphql/builder.ts'
-import { planConnectionRows } from '../graphql/row-plan.ts'
-import { commandErrors } from '../graphql/user-errors.ts'
 import type { GraphQLContext } from '../graphql/context.ts'
 import { NEWEST_FIRST, pageQuery, parsePage, toConnection } from '../graphql/keyset.ts'
-import type { Tenant as TenantRow } from '../generated/prisma/client.ts'
+import { planConnectionRows } from '../graphql/row-plan.ts'
+import { commandErrors } from '../graphql/user-errors.ts'
 import { parsePublicIdOf } from '../public-id.ts'
 import { createTenant } from './create-tenant.ts'
 
@@ -52,7 +52,9 @@ builder.queryFields((t) => ({
     args: { id: t.arg.id({ required: true, description: 'The tenant.' }) },
     resolve: (query, _root, { id }, ctx) => {
       const uuid = parsePublicIdOf('Tenant', id)
-      return uuid === null ? null : ctx.prisma.tenant.findUnique({ ...query, where: { id: uuid, AND: visibleTenants(ctx) } })
+      return uuid === null
+        ? null
+        : ctx.prisma.tenant.findUnique({ ...query, where: { id: uuid, AND: visibleTenants(ctx) } })
     },
   }),
   tenants: t.connection(
@@ -64,7 +66,11 @@ builder.queryFields((t) => ({
         const page = parsePage(args)
         const { where, ...order } = pageQuery(page, NEWEST_FIRST)
         const visible = visibleTenants(ctx)
-        const rows: TenantRow[] = await ctx.prisma.tenant.findMany({ ...planConnectionRows(ctx, info), ...order, where: { AND: [visible, where] } })
+        const rows: TenantRow[] = await ctx.prisma.tenant.findMany({
+          ...planConnectionRows(ctx, info),
+          ...order,
+          where: { AND: [visible, where] },
+        })
         return { ...toConnection(rows, page, NEWEST_FIRST), count: () => ctx.prisma.tenant.count({ where: visible }) }
       },
     },

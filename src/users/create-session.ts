@@ -50,7 +50,7 @@ export function createSessionCommand(deps: CreateSessionDeps): Command<CreateSes
       return { user, matches: await deps.passwords.verify(user?.passwordHash ?? null, password) }
     },
     async execute({ tx, now, newId, randomBytes }, _input, { user, matches }) {
-      const tenantId = user?.homeTenantId ?? (deps.platformTenantId())
+      const tenantId = user?.homeTenantId ?? deps.platformTenantId()
       if (user === null || !matches) {
         return {
           refuse: new KeywardError('INVALID_CREDENTIALS', 'E-mail or password is wrong.'),

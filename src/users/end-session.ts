@@ -21,7 +21,7 @@ export function endSessionCommand(deps: {
         value: { ended: count === 1 },
         audit: [
           {
-            tenantId: homeTenantId ?? (deps.platformTenantId()),
+            tenantId: homeTenantId ?? deps.platformTenantId(),
             action: 'session.ended',
             outcome: 'SUCCESS',
             resource: { type: 'Session', id: formatPublicId('Session', actor.sessionId) },

@@ -112,7 +112,11 @@ const SessionEndPayload = builder.objectRef<{ ended: boolean }>('SessionEndPaylo
 const SessionCreateInput = builder.inputType('SessionCreateInput', {
   description: 'Who logs in.',
   fields: (t) => ({
-    email: t.field({ type: 'EmailAddress', required: true, description: 'Address of the account; case does not count.' }),
+    email: t.field({
+      type: 'EmailAddress',
+      required: true,
+      description: 'Address of the account; case does not count.',
+    }),
     password: t.string({ required: true, description: 'The password.' }),
   }),
 })

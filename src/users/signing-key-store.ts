@@ -5,7 +5,12 @@ import type { AccessTokenKey } from './access-tokens.ts'
 
 const PURPOSE = 'ACCESS_TOKEN'
 
-const ed25519Jwk = z.object({ kty: z.literal('OKP'), crv: z.literal('Ed25519'), x: z.string(), d: z.string().exactOptional() })
+const ed25519Jwk = z.object({
+  kty: z.literal('OKP'),
+  crv: z.literal('Ed25519'),
+  x: z.string(),
+  d: z.string().exactOptional(),
+})
 
 const sealPurpose = (keyId: string) => `signing key ${keyId}`
 

@@ -39,7 +39,9 @@ export async function findSessionActor(
   const session = await find.session.findUnique({
     where: { id: sessionId, userId, endedAt: null, expiresAt: { gt: now } },
     select: {
-      user: { select: { memberships: { select: { tenantId: true, role: true, tenant: { select: { isPlatform: true } } } } } },
+      user: {
+        select: { memberships: { select: { tenantId: true, role: true, tenant: { select: { isPlatform: true } } } } },
+      },
     },
   })
   if (session === null) return null
@@ -49,7 +51,9 @@ export async function findSessionActor(
     userId,
     sessionId,
     roles: new Map(memberships.map(({ tenantId, role }) => [tenantId, role])),
-    isPlatformAdmin: memberships.some(({ tenant, role }) => tenant.isPlatform && (role === 'OWNER' || role === 'ADMIN')),
+    isPlatformAdmin: memberships.some(
+      ({ tenant, role }) => tenant.isPlatform && (role === 'OWNER' || role === 'ADMIN'),
+    ),
   }
 }
 

@@ -1,4 +1,4 @@
-import { type ICruiseOptions, type IFlattenedRuleSet, cruise } from 'dependency-cruiser'
+import { cruise, type ICruiseOptions, type IFlattenedRuleSet } from 'dependency-cruiser'
 
 /** Rules without IO, clock or randomness, which every room may use. */
 const PURE_RULE_FILES = [
@@ -93,7 +93,11 @@ export async function checkImports(baseDir: string): Promise<ImportReport> {
     parser: 'swc',
     tsPreCompilationDeps: true,
     doNotFollow: { path: ['node_modules', '^src/generated'] },
-    enhancedResolveOptions: { extensions: ['.ts', '.js', '.json'], exportsFields: ['exports'], conditionNames: ['import', 'node'] },
+    enhancedResolveOptions: {
+      extensions: ['.ts', '.js', '.json'],
+      exportsFields: ['exports'],
+      conditionNames: ['import', 'node'],
+    },
   }
   const { output } = await cruise(['src'], options)
   if (typeof output === 'string') throw new Error('The report came as text.')

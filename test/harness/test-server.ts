@@ -55,7 +55,8 @@ async function makeDataDir(): Promise<string> {
   return mkdtemp(join(base, `keyward-test-${process.pid}-`))
 }
 
-async function findFastestFolder(): Promise<string> {
+/** Memory, when there is enough of it. */
+export async function findFastestFolder(): Promise<string> {
   const memory = await statfs('/dev/shm').catch(() => null)
   return memory && memory.bavail * memory.bsize >= MEMORY_DISK_BYTES_MIN ? '/dev/shm' : tmpdir()
 }
