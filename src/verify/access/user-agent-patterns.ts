@@ -14,7 +14,7 @@ export const USER_AGENT_PATTERNS_MAX = 100
 export const USER_AGENT_PATTERN_CHARACTERS_MAX = 256
 
 /** Longer headers match nothing. Browsers send about 150 characters; the limit bounds the work of a hostile one. */
-export const USER_AGENT_CHARACTERS_MAX = 2048
+export const USER_AGENT_CHARACTERS_MAX = 1024
 
 export type UserAgentRules = { readonly patterns: readonly Glob[] }
 
@@ -28,7 +28,7 @@ type Glob = {
 }
 
 type GlobPart = {
-  readonly text: string
+  readonly codes: Uint16Array
   /** For each position the length of the longest proper prefix that ends there: where to go on after a mismatch. */
   readonly fallbacks: Uint16Array
 }
@@ -61,7 +61,7 @@ export function parseUserAgentPattern(pattern: string): RuleEntry<Glob> {
   const literals = pieces.filter((piece, index) => index > 0 && index < pieces.length - 1 && piece !== '')
   return acceptEntry({
     prefix: pieces[0] ?? '',
-    parts: literals.map((text) => ({ text, fallbacks: computeFallbacks(text) })),
+    parts: literals.map(compilePart),
     suffix: pieces.length === 1 ? undefined : pieces.at(-1),
     charactersMin: pieces.join('').length,
   })
@@ -80,25 +80,27 @@ function matchesGlob(glob: Glob, text: string): boolean {
 }
 
 /** The index after the first place of the part within `[from, end)`, or -1. */
-function findPartEnd({ text: part, fallbacks }: GlobPart, text: string, from: number, end: number): number {
+function findPartEnd({ codes, fallbacks }: GlobPart, text: string, from: number, end: number): number {
   let matched = 0
   for (let index = from; index < end; index++) {
-    const code = text.charCodeAt(index)
-    while (matched > 0 && part.charCodeAt(matched) !== code) matched = fallbacks[matched - 1] ?? 0
-    if (part.charCodeAt(matched) === code) matched++
-    if (matched === part.length) return index + 1
+    matched = advance(codes, fallbacks, matched, text.charCodeAt(index))
+    if (matched === codes.length) return index + 1
   }
   return -1
 }
 
-function computeFallbacks(part: string): Uint16Array {
-  const fallbacks = new Uint16Array(part.length)
-  let matched = 0
-  for (let index = 1; index < part.length; index++) {
-    const code = part.charCodeAt(index)
-    while (matched > 0 && part.charCodeAt(matched) !== code) matched = fallbacks[matched - 1] ?? 0
-    if (part.charCodeAt(matched) === code) matched++
-    fallbacks[index] = matched
+function compilePart(literal: string): GlobPart {
+  const codes = Uint16Array.from({ length: literal.length }, (_, index) => literal.charCodeAt(index))
+  const fallbacks = new Uint16Array(codes.length)
+  for (let index = 1; index < codes.length; index++) {
+    fallbacks[index] = advance(codes, fallbacks, fallbacks[index - 1] ?? 0, codes[index] ?? 0)
   }
-  return fallbacks
+  return { codes, fallbacks }
+}
+
+/** How much of the part is matched after one more character, when `matched` characters were before it. */
+function advance(codes: Uint16Array, fallbacks: Uint16Array, matched: number, code: number): number {
+  let length = matched
+  while (length > 0 && codes[length] !== code) length = fallbacks[length - 1] ?? 0
+  return codes[length] === code ? length + 1 : length
 }
