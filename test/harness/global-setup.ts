@@ -17,7 +17,7 @@ declare module 'vitest' {
  * not wait for it. Tests run in processes of their own and ask over a socket.
  */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
-  const folder = await mkdtemp(join(tmpdir(), 'keyward-test-setup-'))
+  const folder = await mkdtemp(join(tmpdir(), `keyward-test-${process.pid}-setup-`))
   const socket = join(folder, 'ask')
   let starting: Promise<TestServer> | null = null
   const answer = async () => {

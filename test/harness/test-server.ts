@@ -51,7 +51,7 @@ async function migrate({ ownerUrl }: EmbeddedDatabase): Promise<void> {
 
 async function makeDataDir(): Promise<string> {
   const base = await findFastestFolder()
-  removeLeftovers(base)
+  for (const folder of new Set([base, tmpdir()])) removeLeftovers(folder)
   return mkdtemp(join(base, `keyward-test-${process.pid}-`))
 }
 

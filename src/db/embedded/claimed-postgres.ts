@@ -8,6 +8,11 @@ import { claimFolder, clearStaleLockFiles, endOrphan, findPresence, type Presenc
 export interface ClaimedPostgres {
   readonly postmaster: Postmaster
   readonly claim: pg.Client
+  readonly claimEnded: Promise<void>
+}
+
+export function holdPostgres(postmaster: Postmaster, claim: pg.Client): ClaimedPostgres {
+  return { postmaster, claim, claimEnded: new Promise((resolve) => claim.once('end', () => resolve())) }
 }
 
 export interface ClaimRequest extends PostmasterRequest {
@@ -41,7 +46,7 @@ export async function startClaimedPostgres(request: ClaimRequest): Promise<Claim
     const postmaster = await spawnPostmaster(request)
     request.onSpawn(postmaster)
     const claim = await claimWhenReady(postmaster, request, deadline)
-    if (claim) return { postmaster, claim }
+    if (claim) return holdPostgres(postmaster, claim)
     await clearStaleLockFiles(request.clusterDir, request.socketDir)
     await sleep(POLL_MS, undefined, { signal: request.signal })
   }
@@ -82,8 +87,13 @@ async function waitUntilAbsent(request: ClaimRequest, deadline: number): Promise
       const isOurs = presence.startedBy === request.startedBy
       if (isOurs || performance.now() - readySince > ORPHAN_GRACE_MS) await endOrphan(request.clusterDir)
     }
-    await pause(request, deadline, async () => 'the PostgreSQL of an earlier server does not end')
+    await pause(request, deadline, async () => explainPresence(presence))
   }
+}
+
+function explainPresence(presence: Presence): string {
+  const reason = presence.kind === 'busy' ? `: ${presence.reason}` : ''
+  return `the PostgreSQL of an earlier server does not end${reason}`
 }
 
 function refuseIfHeld(presence: Extract<Presence, { kind: 'ready' }>, { dataDir }: ClaimRequest): void {

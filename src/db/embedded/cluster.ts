@@ -48,7 +48,7 @@ export async function ensureCluster(request: ClusterRequest): Promise<boolean> {
     await runInitdb(folder, request)
     return await publish(folder, request)
   } finally {
-    await rm(folder, { recursive: true, force: true })
+    await removeFolder(folder)
   }
 }
 
@@ -64,7 +64,13 @@ async function isClusterPresent({ clusterDir, dataDir }: ClusterRequest): Promis
 }
 
 async function runInitdb(folder: string, { binaries, launcher }: ClusterRequest): Promise<void> {
-  const result = await runProgram(launcher, [binaries.initdb, '--pgdata', folder, ...INITDB_OPTIONS], binaries)
+  const command = [binaries.initdb, '--pgdata', folder, ...INITDB_OPTIONS]
+  let result = await runProgram(launcher, command, binaries)
+  // initdb, and nothing after it, insists that its user has a name, which in a container may not be so. In a namespace
+  // every user is called nobody, and the files still belong to the right one.
+  if (/could not look up effective user ID/.test(result.output)) {
+    result = await runProgram(launcher, ['unshare', '-U', ...command], binaries)
+  }
   if (result.exitCode === 0) return
   throw new DatabaseError('START_FAILED', `The embedded database could not be created: ${result.output}`)
 }
@@ -84,7 +90,11 @@ async function publish(folder: string, request: ClusterRequest): Promise<boolean
 async function removeUnfinished(dataDir: string): Promise<void> {
   for (const name of await readdir(dataDir)) {
     const pid = UNFINISHED.exec(name)?.[1]
-    if (pid !== undefined && !isProcessAlive(Number(pid)))
-      await rm(join(dataDir, name), { recursive: true, force: true })
+    if (pid !== undefined && !isProcessAlive(Number(pid))) await removeFolder(join(dataDir, name))
   }
+}
+
+/** An initdb whose server was killed may still be writing into the folder for a moment. */
+function removeFolder(path: string): Promise<void> {
+  return rm(path, { recursive: true, force: true, maxRetries: 10, retryDelay: 50 })
 }

@@ -20,5 +20,9 @@ export async function prepareDataFolder(path: string): Promise<string> {
 
 async function closeToOthers(path: string): Promise<void> {
   const { mode } = await stat(path)
-  if ((mode & 0o066) !== 0) await chmod(path, 0o700)
+  if ((mode & 0o066) === 0) return
+  await chmod(path, 0o700).catch((error: unknown) => {
+    // A volume that belongs to root and is ours by its group. Everything in it is closed to others by itself.
+    if (!(error instanceof Error && 'code' in error && error.code === 'EPERM')) throw error
+  })
 }

@@ -120,7 +120,7 @@ function observe(child: ChildProcess, logFile: string, logStart: number): Postma
     }),
     hasExited: () => exited,
     signal: (name) => void child.stdin?.write(`${name}\n`),
-    readMessages: () => readTail(logFile, logStart),
+    readMessages: () => readTail(logFile, logStart).catch(() => ''),
   }
 }
 

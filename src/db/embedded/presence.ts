@@ -14,7 +14,7 @@ const CONNECT_TIMEOUT_MS = 5_000
 export type Presence =
   | { readonly kind: 'absent' }
   /** Starting, recovering or shutting down. */
-  | { readonly kind: 'busy' }
+  | { readonly kind: 'busy'; readonly reason: string }
   /** `serverPid` is the process of the server that holds the folder, null while none does. */
   | {
       readonly kind: 'ready'
@@ -45,7 +45,8 @@ export async function findPresence(socketDir: string): Promise<Presence> {
   } catch (error) {
     await client.end().catch(() => {})
     const code = error instanceof Error && 'code' in error ? error.code : undefined
-    return { kind: code === 'ENOENT' || code === 'ECONNREFUSED' ? 'absent' : 'busy' }
+    if (code === 'ENOENT' || code === 'ECONNREFUSED') return { kind: 'absent' }
+    return { kind: 'busy', reason: error instanceof Error ? error.message : String(error) }
   }
 }
 

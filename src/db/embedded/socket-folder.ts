@@ -30,8 +30,10 @@ export function socketFolderOf(dataDir: string, temporaryDir = tmpdir()): string
  * @throws DatabaseError DATA_FOLDER_UNUSABLE
  */
 export async function prepareSocketFolder(path: string, launcher: Launcher): Promise<void> {
-  await mkdir(path, { mode: 0o700 }).catch(() => {})
-  const found = await lstat(path)
+  const failure = await mkdir(path, { mode: 0o700 }).catch((error: unknown) => error)
+  const found = await lstat(path).catch(() => {
+    throw new DatabaseError('DATA_FOLDER_UNUSABLE', `The folder ${path} cannot be made.`, failure)
+  })
   const owners = [process.getuid?.(), launcher.identity?.uid]
   if (!found.isDirectory() || !owners.includes(found.uid)) {
     throw new DatabaseError(

@@ -1,9 +1,14 @@
-import { once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type pg from 'pg'
 import type { Logger } from '../../lib/logger.ts'
 import { DatabaseError } from '../database-error.ts'
-import { type ClaimedPostgres, type ClaimRequest, claimWhenReady, startClaimedPostgres } from './claimed-postgres.ts'
+import {
+  type ClaimedPostgres,
+  type ClaimRequest,
+  claimWhenReady,
+  holdPostgres,
+  startClaimedPostgres,
+} from './claimed-postgres.ts'
 import type { Postmaster } from './postmaster.ts'
 
 export interface SupervisorOptions {
@@ -49,7 +54,8 @@ export async function startSupervisedPostgres(
     await shutDown(latest)
     throw error
   }
-  const supervision = supervise(first, claimRequest, options)
+  const stopping = new Promise<void>((resolve) => abort.signal.addEventListener('abort', () => resolve()))
+  const supervision = supervise(first, stopping, claimRequest, options)
   const stop = async () => {
     abort.abort()
     const claim = await supervision
@@ -67,12 +73,14 @@ export async function startSupervisedPostgres(
 /** Ends when stopped or when the folder is lost; returns the last connection that held it. */
 async function supervise(
   first: ClaimedPostgres,
+  stopping: Promise<void>,
   request: ClaimRequest,
   options: SupervisorOptions,
 ): Promise<pg.Client> {
   let current = first
   for (;;) {
-    await waitForTrouble(current, request.signal)
+    // The claim also ends without the postmaster when one backend crashes: PostgreSQL then closes every connection.
+    await Promise.race([current.postmaster.exited, current.claimEnded, stopping])
     if (request.signal.aborted) return current.claim
     options.log.error(
       { messages: await current.postmaster.readMessages() },
@@ -86,13 +94,6 @@ async function supervise(
       return current.claim
     }
   }
-}
-
-/** The claim also ends without the postmaster when one backend crashes: PostgreSQL then closes every connection. */
-async function waitForTrouble({ postmaster, claim }: ClaimedPostgres, signal: AbortSignal): Promise<void> {
-  const stopped = once(signal, 'abort').catch(() => {})
-  if (signal.aborted) return
-  await Promise.race([postmaster.exited, once(claim, 'end'), stopped])
 }
 
 async function recover(
@@ -119,7 +120,7 @@ async function reclaimOrRestart(postmaster: Postmaster, request: ClaimRequest): 
       if (!postmaster.hasExited()) throw error
       return null
     })
-    if (claim) return { postmaster, claim }
+    if (claim) return holdPostgres(postmaster, claim)
   }
   return startClaimedPostgres(request)
 }
