@@ -1,0 +1,268 @@
+import type { CreditStore } from './credit-lease.ts'
+import { CreditLedger } from './credit-ledger.ts'
+import {
+  denyByCredits,
+  denyByLimits,
+  type LimitDecision,
+  type LimitStatus,
+  type LimitViolation,
+  NO_LEASE,
+  TOO_MANY_LIMITERS,
+  toSeconds,
+  UNLOADED,
+} from './limit-decision.ts'
+import type { LimitPlan } from './limit-plan.ts'
+import { type Limiter, NOT_LOADED } from './limiter.ts'
+import type { StoredCount } from './quota-count.ts'
+import { type QuotaFlush, QuotaLedger } from './quota-ledger.ts'
+import { SteadyTime } from './steady-time.ts'
+import { type Subject, SubjectTable } from './subject-table.ts'
+import { WindowSlab } from './window-slab.ts'
+
+export interface LimitsOptions {
+  readonly creditStore: CreditStore
+  /** The wall clock, read again when a verification has waited for a lease. */
+  readonly nowMs: () => number
+  /** Keys with limiters or credits in memory. Higher costs memory, lower refuses keys when all of them are active. */
+  readonly keysMax?: number
+  /** Of these, what the keys of one tenant may take. By default half of them. */
+  readonly keysPerTenantMax?: number
+  readonly tenantsMax?: number
+  readonly leaseTimeoutMs?: number
+  /** For the log: a lease that could not be had, or unspent credits that could not be given back. */
+  readonly onCreditFailure?: (keyId: string, error: unknown) => void
+}
+
+/** Stored day and month counts of a key and its tenant, as one read found them. Null: no row. */
+export interface StoredQuotas {
+  /** The last flush of this process that the read contains, 0 for none; see `QuotaLedger`. */
+  readonly flushSequence: number
+  readonly key: { readonly day: StoredCount | null; readonly month: StoredCount | null }
+  readonly tenant: { readonly day: StoredCount | null; readonly month: StoredCount | null }
+}
+
+/** Whose limits are checked. */
+export interface LimitSubject {
+  readonly keyId: string
+  readonly tenantId: string
+}
+
+/**
+ * Limits, quotas and credits of all keys and tenants of this node.
+ *
+ * All times are readings of the wall clock in milliseconds, to be taken right before the call; the clock may be set at
+ * any time (steady-time.ts). `cost` is an integer of at least 0. Cost 0 consumes nothing and asks whether one unit
+ * would fit: so it is denied where a limit is reached, and where it is 0.
+ */
+export interface Limits {
+  /**
+   * Decides about one request and consumes its cost if it is admitted. First all limits are asked, then all are
+   * consumed, without a pause in between: so a denial consumes nothing, and any number of concurrent requests is
+   * admitted exactly as far as the limits go. A promise is returned only when credits have to be leased; nothing is
+   * consumed while it waits, and all is asked again afterwards.
+   */
+  admit(plan: LimitPlan, subject: LimitSubject, cost: number, nowMs: number): LimitDecision | Promise<LimitDecision>
+  /**
+   * Takes over stored counts, of the periods of the plan's calendar that `nowMs` is in, where `nowMs` is from before
+   * the read. 'stale': the read is older than counts that left memory since; read again, which cannot be stale for the
+   * same reason. 'full': as `TOO_MANY_LIMITERS`.
+   */
+  load(plan: LimitPlan, subject: LimitSubject, stored: StoredQuotas, nowMs: number): 'loaded' | 'stale' | 'full'
+
+  /**
+   * What to write to storage next; see `QuotaLedger` for how, and for what to do when it fails: call and write again.
+   */
+  drainDeltas(rowsMax?: number): QuotaFlush | null
+  confirmFlush(sequence: number): void
+  rollbackFlush(sequence: number): void
+
+  /** To be called after a key's credits were changed, or the key was disabled, revoked or deleted. */
+  revokeLease(keyId: string): void
+  /** Credits of a key that left the store and are unspent on this node. */
+  leasedCredits(keyId: string): number
+
+  /** Housekeeping, to be called about once a second: gives back idle leases and frees idle limiters. Bounded work. */
+  sweep(nowMs: number): void
+  /** Gives back all leases. Quota counts are drained by the caller: before that no count is lost by stopping. */
+  stop(): Promise<void>
+  readonly sizes: {
+    readonly keys: number
+    readonly tenants: number
+    readonly leases: number
+    readonly dirtyQuotas: number
+  }
+}
+
+export function createLimits(options: LimitsOptions): Limits {
+  const { creditStore, nowMs, keysMax = 200_000, tenantsMax = 50_000, leaseTimeoutMs = 5000 } = options
+  const { keysPerTenantMax = Math.ceil(keysMax / 2), onCreditFailure = () => {} } = options
+  const time = new SteadyTime()
+  const slab = new WindowSlab()
+  const ledger = new QuotaLedger()
+  const keys = new SubjectTable({ scope: 'key', subjectsMax: keysMax, perTenantMax: keysPerTenantMax, slab, ledger })
+  const tenants = new SubjectTable({ scope: 'tenant', subjectsMax: tenantsMax, perTenantMax: 1, slab, ledger })
+  const credits = new CreditLedger({
+    store: creditStore,
+    nowMs,
+    leasesMax: keysMax,
+    leaseTimeoutMs,
+    onFailure: onCreditFailure,
+  })
+  // Reused by every decision, which is why `decide` must stay synchronous.
+  const limiters: Limiter[] = []
+  const rooms: number[] = []
+
+  /** Null: a lease is needed to decide. */
+  function decide(plan: LimitPlan, who: LimitSubject, cost: number, clockMs: number): LimitDecision | null {
+    const steadyMs = time.observe(clockMs)
+    const { rules } = plan
+    const units = cost === 0 ? 1 : cost
+    const key = plan.hasKeyRules ? findOrOpen(keys, who.keyId, who.tenantId, steadyMs) : null
+    const tenant = plan.hasTenantRules ? findOrOpen(tenants, who.tenantId, who.tenantId, steadyMs) : null
+
+    let fits = true
+    for (let i = 0; i < rules.length; i++) {
+      const rule = at(rules, i)
+      const subject = rule.scope === 'key' ? key : tenant
+      if (subject === null) return TOO_MANY_LIMITERS
+      const table = rule.scope === 'key' ? keys : tenants
+      const limiter = subject[rule.name] ?? table.limiter(subject, rule.name)
+      const room = limiter.room(rule, steadyMs, clockMs)
+      limiters[i] = limiter
+      rooms[i] = room
+      if (room < units) fits = false
+    }
+    if (!fits) return denyLimits(plan, who, units, cost, steadyMs, clockMs)
+
+    if (plan.hasCredits) {
+      const check = credits.check(who.keyId, units, clockMs)
+      if (check === 'lease') return null
+      if (check === 'short') return denyCredits(who, units, cost, clockMs)
+      credits.spend(who.keyId, cost, clockMs)
+    }
+
+    const limits: LimitStatus[] = []
+    for (let i = 0; i < rules.length; i++) {
+      const { name, scope, limit } = at(rules, i)
+      const limiter = at(limiters, i)
+      limiter.take(cost)
+      const resetSeconds = toSeconds(limiter.resetMs(at(rules, i), steadyMs, clockMs))
+      const windowSeconds = limiter.windowSeconds(at(rules, i))
+      limits.push({ name, scope, limit, remaining: at(rooms, i) - cost, resetSeconds, windowSeconds })
+    }
+    return { outcome: 'admitted', limits, creditsRemaining: plan.hasCredits ? credits.remaining(who.keyId) : null }
+  }
+
+  /** The slow way, after `decide` has filled `limiters` and `rooms`. */
+  function denyLimits(
+    { rules, hasCredits }: LimitPlan,
+    who: LimitSubject,
+    units: number,
+    cost: number,
+    steadyMs: number,
+    clockMs: number,
+  ): LimitDecision {
+    const violations: LimitViolation[] = []
+    for (const [i, rule] of rules.entries()) {
+      const room = at(rooms, i)
+      if (room === NOT_LOADED) return UNLOADED
+      if (room >= units) continue
+      const limiter = at(limiters, i)
+      violations.push({
+        rule,
+        room,
+        resetMs: limiter.resetMs(rule, steadyMs, clockMs),
+        waitMs: limiter.waitMs(rule, units, steadyMs, clockMs),
+        windowSeconds: limiter.windowSeconds(rule),
+      })
+    }
+    return denyByLimits(violations, cost, hasCredits ? credits.remaining(who.keyId) : null)
+  }
+
+  function denyCredits({ keyId }: LimitSubject, units: number, cost: number, clockMs: number): LimitDecision {
+    const waitMs = credits.refillInMs(keyId, units, clockMs)
+    const resetMs = credits.refillInMs(keyId, 1, clockMs)
+    return denyByCredits(credits.remaining(keyId) ?? 0, cost, { waitMs, resetMs })
+  }
+
+  /**
+   * Waits for credits and decides anew. Others may be faster, so it may take several leases; few, as each covers all
+   * who wait.
+   */
+  async function decideAfterLease(plan: LimitPlan, who: LimitSubject, cost: number): Promise<LimitDecision> {
+    for (let i = 0; i < LEASE_ATTEMPTS; i++) {
+      if (!(await credits.acquire(who.keyId, Math.max(1, cost)))) return NO_LEASE
+      const decision = decide(plan, who, cost, nowMs())
+      if (decision !== null) return decision
+    }
+    return NO_LEASE
+  }
+
+  return {
+    admit(plan, who, cost, clockMs) {
+      // A cost that is no number would compare as fitting.
+      if (!Number.isSafeInteger(cost) || cost < 0) throw new RangeError('cost is an integer of at least 0.')
+      return decide(plan, who, cost, clockMs) ?? decideAfterLease(plan, who, cost)
+    },
+
+    load(plan, { keyId, tenantId }, stored, clockMs) {
+      if (!plan.hasQuotas) return 'loaded'
+      const steadyMs = time.observe(clockMs)
+      for (const { scope, name, calendar } of plan.rules) {
+        if (name !== 'day' && name !== 'month') continue
+        const table = scope === 'key' ? keys : tenants
+        const subject = findOrOpen(table, scope === 'key' ? keyId : tenantId, tenantId, steadyMs)
+        if (subject === null) return 'full'
+        const loaded = table.quota(subject, name).load(stored[scope][name], stored.flushSequence, calendar, clockMs)
+        if (loaded === 'stale') return 'stale'
+      }
+      return 'loaded'
+    },
+
+    drainDeltas: (rowsMax = FLUSH_ROWS_MAX) => ledger.drain(rowsMax),
+    confirmFlush: (sequence) => ledger.confirm(sequence),
+    rollbackFlush: (sequence) => ledger.rollback(sequence),
+
+    revokeLease: (keyId) => credits.revoke(keyId),
+    leasedCredits: (keyId) => credits.leased(keyId),
+
+    sweep(clockMs) {
+      const steadyMs = time.observe(clockMs)
+      keys.sweep(steadyMs, SUBJECT_IDLE_MS, SWEEP_STEPS)
+      tenants.sweep(steadyMs, SUBJECT_IDLE_MS, SWEEP_STEPS)
+      credits.sweep(clockMs, LEASE_IDLE_MS, SWEEP_STEPS)
+    },
+    stop: () => credits.stop(),
+    get sizes() {
+      return { keys: keys.size, tenants: tenants.size, leases: credits.size, dirtyQuotas: ledger.dirtyCounts }
+    },
+  }
+}
+
+function findOrOpen(table: SubjectTable, id: string, tenantId: string, steadyMs: number): Subject | null {
+  const subject = table.find(id) ?? table.open(id, tenantId, steadyMs)
+  if (subject !== null) subject.lastUsedMs = steadyMs
+  return subject
+}
+
+/** An element that is known to be there. */
+function at<T>(list: readonly T[], index: number): T {
+  const element = list[index]
+  if (element === undefined) throw new RangeError('index out of range')
+  return element
+}
+
+/**
+ * Longer than the longest window, so what is swept was about to be idle anyway. Lower, and a key whose snapshot
+ * outlives its counts costs a read; while the database is down, it could not be verified.
+ */
+const SUBJECT_IDLE_MS = 2 * 60 * 60 * 1000
+/**
+ * Lower, and a key that is used now and then costs a statement each time; higher, and other nodes miss these credits
+ * longer.
+ */
+const LEASE_IDLE_MS = 30_000
+/** A table of 200,000 is walked round in 40 s, a fraction of a millisecond at a time. */
+const SWEEP_STEPS = 5000
+const FLUSH_ROWS_MAX = 10_000
+const LEASE_ATTEMPTS = 8

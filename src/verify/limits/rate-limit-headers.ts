@@ -1,0 +1,28 @@
+import type { LimitStatus } from './limit-decision.ts'
+
+/** Values of the `RateLimit-Policy` and `RateLimit` fields. */
+export interface RateLimitFields {
+  readonly policy: string
+  readonly rateLimit: string
+}
+
+/**
+ * The fields of draft-ietf-httpapi-ratelimit-headers-10, as RFC 9651 lists of strings with integer parameters:
+ * `"minute";q=100;w=60` and `"minute";r=99;t=42`. A tenant's limits are named `"tenant-minute"`. Null for no limits, as
+ * a list without members is not sent (RFC 9651 section 3.1).
+ *
+ * For a token bucket, `q` is the burst and `w` the seconds in which an empty bucket fills. In a denial the list has
+ * the violated limits alone, and `retryAfterSeconds` of the decision is no earlier than any `t` in it.
+ */
+export function formatRateLimit(limits: readonly LimitStatus[]): RateLimitFields | null {
+  if (limits.length === 0) return null
+  let policy = ''
+  let rateLimit = ''
+  for (const limit of limits) {
+    const name = limit.scope === 'tenant' ? `"tenant-${limit.name}"` : `"${limit.name}"`
+    const separator = policy === '' ? '' : ', '
+    policy += `${separator}${name};q=${limit.limit};w=${limit.windowSeconds}`
+    rateLimit += `${separator}${name};r=${limit.remaining};t=${limit.resetSeconds}`
+  }
+  return { policy, rateLimit }
+}

@@ -1,0 +1,138 @@
+import type { Limiter, LimitRule } from './limiter.ts'
+import { RING_CELLS, type WindowSlot } from './window-slab.ts'
+
+/**
+ * A sliding window of 60 cells: seconds for the limit per minute, minutes for the limit per hour.
+ *
+ * A cell holds the units admitted in it and when the last of them was (its offset in the cell). It leaves the window as
+ * a whole, 60 cells' length after that last admission. From this follow both promises:
+ *
+ * - No interval [s, s + 60 cells) admits more than the limit. Let u be the last admission in it: every other one is
+ *   less than 60 cells older, its cell's last admission is no older than itself, so its cell was still counted when u
+ *   was admitted.
+ * - Nothing is denied while the current cell and the 60 before it hold less than the limit: nothing older is counted.
+ *
+ * Expiring cells at their boundary instead would need no offsets, but hold a unit up to one cell longer: `resetSeconds`
+ * of an hour would be up to 3660. Fixed windows and windows weighted from two cells, the usual cheap ones, admit up to
+ * twice the limit across a boundary. Exact logs of timestamps need memory in proportion to the limit.
+ *
+ * Layout of the slot: words are head (number of the current cell), used (sum of the cells), oldest (no cell before it
+ * holds anything), then the ring of counts, cell c at c mod 61; half words are the ring of offsets. Offsets fit because
+ * a minute has 60,000 ms. Cell numbers fit because steady time starts at 0.
+ */
+export class SlidingWindow implements Limiter {
+  readonly slot: WindowSlot
+  readonly #cellMs: number
+  readonly #words: Uint32Array
+  readonly #halves: Uint16Array
+  readonly #wordsAt: number
+  readonly #halvesAt: number
+  /** Of the last time that was asked for, in its cell. */
+  #offsetMs = 0
+
+  /** The slot must be all zeroes. `cellMs` is at most 65,536. */
+  constructor(slot: WindowSlot, cellMs: number) {
+    this.slot = slot
+    this.#cellMs = cellMs
+    this.#words = slot.words
+    this.#halves = slot.halves
+    this.#wordsAt = slot.wordsAt
+    this.#halvesAt = slot.halvesAt
+  }
+
+  room(rule: LimitRule, steadyMs: number): number {
+    this.#moveTo(steadyMs)
+    return rule.limit - this.#word(USED)
+  }
+
+  take(cost: number): void {
+    if (cost === 0) return
+    const head = this.#word(HEAD)
+    const used = this.#word(USED)
+    const position = head % RING_CELLS
+    if (used === 0) this.#words[this.#wordsAt + OLDEST] = head
+    this.#words[this.#wordsAt + USED] = used + cost
+    this.#words[this.#wordsAt + CELLS + position] = this.#count(position) + cost
+    this.#halves[this.#halvesAt + position] = this.#offsetMs
+  }
+
+  resetMs(rule: LimitRule, steadyMs: number): number {
+    this.#moveTo(steadyMs)
+    const used = this.#word(USED)
+    if (used === 0 && rule.limit > 0) return 0
+    return this.#freeingMs(Math.max(1, used - rule.limit + 1), steadyMs)
+  }
+
+  waitMs(rule: LimitRule, units: number, steadyMs: number): number {
+    this.#moveTo(steadyMs)
+    const excess = this.#word(USED) + units - rule.limit
+    return excess <= 0 ? 0 : this.#freeingMs(excess, steadyMs)
+  }
+
+  windowSeconds(rule: LimitRule): number {
+    return rule.windowSeconds
+  }
+
+  isIdle(steadyMs: number): boolean {
+    this.#moveTo(steadyMs)
+    return this.#word(USED) === 0
+  }
+
+  /** Empties what has left the window. A time before the current cell changes nothing. */
+  #moveTo(steadyMs: number): void {
+    const cell = Math.floor(steadyMs / this.#cellMs)
+    const head = this.#word(HEAD)
+    if (cell > head) {
+      if (this.#word(USED) > 0) this.#dropCells(head + 1, Math.min(cell, head + RING_CELLS))
+      this.#words[this.#wordsAt + HEAD] = cell
+    }
+    if (cell < head) return
+    const offsetMs = steadyMs - cell * this.#cellMs
+    this.#offsetMs = cell > head ? offsetMs : Math.max(offsetMs, this.#offsetMs)
+    // The place after the head's is that of the cell which leaves while the head passes.
+    const leaving = (cell + 1) % RING_CELLS
+    if (this.#count(leaving) > 0 && (this.#halves[this.#halvesAt + leaving] ?? 0) <= this.#offsetMs) {
+      this.#dropCells(leaving, leaving)
+    }
+  }
+
+  /** Empties the places of these cells. */
+  #dropCells(first: number, last: number): void {
+    let used = this.#word(USED)
+    for (let cell = first; cell <= last; cell++) {
+      const at = this.#wordsAt + CELLS + (cell % RING_CELLS)
+      used -= this.#words[at] ?? 0
+      this.#words[at] = 0
+    }
+    this.#words[this.#wordsAt + USED] = used
+  }
+
+  /** Milliseconds until `units` of those in the window have left it, Infinity when it holds fewer. */
+  #freeingMs(units: number, steadyMs: number): number {
+    if (units > this.#word(USED)) return Number.POSITIVE_INFINITY
+    const head = this.#word(HEAD)
+    let cell = Math.max(this.#word(OLDEST), head - RING_CELLS + 1)
+    while (cell < head && this.#count(cell % RING_CELLS) === 0) cell++
+    this.#words[this.#wordsAt + OLDEST] = cell
+    let freed = this.#count(cell % RING_CELLS)
+    while (freed < units && cell < head) freed += this.#count(++cell % RING_CELLS)
+    const offsetMs = this.#halves[this.#halvesAt + (cell % RING_CELLS)] ?? 0
+    return (cell + RING_CELLS - 1) * this.#cellMs + offsetMs - steadyMs
+  }
+
+  #word(index: number): number {
+    return this.#words[this.#wordsAt + index] ?? 0
+  }
+
+  #count(position: number): number {
+    return this.#words[this.#wordsAt + CELLS + position] ?? 0
+  }
+}
+
+const HEAD = 0
+const USED = 1
+const OLDEST = 2
+const CELLS = 3
+
+export const SECOND_MS = 1000
+export const MINUTE_MS = 60_000
