@@ -1,5 +1,6 @@
 import { createServer } from 'node:http'
 import { answerHeaders } from './answer.ts'
+import './report-cpu.ts'
 
 /**
  * The yardstick: the least that a node:http server can do with the same request. It reads the body, parses it as JSON,

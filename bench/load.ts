@@ -10,11 +10,11 @@ import { benchToken, KEY_COUNT, VERIFIER_INDEX } from './keys.ts'
 export interface LoadOrder {
   readonly port: number
   readonly connections: number
-  readonly warmUpMs: number
   readonly durationMs: number
 }
 
 export interface LoadResult {
+  readonly requests: number
   readonly requestsPerSecond: number
   readonly p50Ms: number
   readonly p99Ms: number
@@ -79,19 +79,18 @@ function answerBytes(chunk: Buffer): number {
   return headEnd + HEAD_END.length + Number(CONTENT_LENGTH.exec(head)?.[1])
 }
 
-async function run({ port, connections, warmUpMs, durationMs }: LoadOrder): Promise<LoadResult> {
-  let times: number[] = []
+async function run({ port, connections, durationMs }: LoadOrder): Promise<LoadResult> {
+  const times: number[] = []
+  const startedAt = performance.now()
   const sockets = await Promise.all(
     Array.from({ length: connections }, () => runConnection(port, (micros) => times.push(micros))),
   )
-  await new Promise((resolve) => setTimeout(resolve, warmUpMs))
-  times = []
-  const startedAt = performance.now()
   await new Promise((resolve) => setTimeout(resolve, durationMs))
   const seconds = (performance.now() - startedAt) / 1000
   const measured = Float64Array.from(times).sort()
   for (const socket of sockets) socket.destroy()
   return {
+    requests: measured.length,
     requestsPerSecond: measured.length / seconds,
     p50Ms: quantile(measured, 0.5),
     p99Ms: quantile(measured, 0.99),

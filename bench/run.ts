@@ -39,28 +39,47 @@ async function startServer(
   args: readonly string[],
   nodeArgs: readonly string[] = [],
 ): Promise<ServerUnderTest> {
-  const child = spawn(process.execPath, [...nodeArgs, file, ...args], { stdio: ['ignore', 'pipe', 'inherit'] })
+  const child = spawn(process.execPath, [...nodeArgs, file, ...args], { stdio: ['ignore', 'pipe', 'inherit', 'ipc'] })
   pin(child, SERVER_CPU)
-  for await (const line of createInterface({ input: child.stdout })) return { child, port: Number(line) }
+  for await (const line of createInterface({ input: child.stdout ?? process.stdin }))
+    return { child, port: Number(line) }
   throw new Error(`${file} ended without saying its port.`)
 }
 
-async function measure(load: ChildProcess, order: LoadOrder): Promise<LoadResult> {
-  load.send(order)
-  const [result]: LoadResult[] = await once(load, 'message')
-  if (result === undefined) throw new Error('The load ended without a result.')
-  return result
+interface Measurement extends LoadResult {
+  /** Processor time of the server. Less shaken than throughput by whatever else the machine does. */
+  readonly cpuMicrosPerRequest: number
+}
+
+async function ask(child: ChildProcess, message: LoadOrder | 'cpu'): Promise<unknown> {
+  child.send(message)
+  const [answer]: unknown[] = await once(child, 'message')
+  return answer
+}
+
+async function measure(server: ServerUnderTest, connections: number, warmUpMs: number): Promise<Measurement> {
+  const order = { port: server.port, connections, durationMs }
+  await ask(load, { ...order, durationMs: warmUpMs })
+  const cpuBefore = Number(await ask(server.child, 'cpu'))
+  const result = await ask(load, order)
+  const cpuAfter = Number(await ask(server.child, 'cpu'))
+  if (!isLoadResult(result)) throw new Error('The load gives no result.')
+  return { ...result, cpuMicrosPerRequest: (cpuAfter - cpuBefore) / result.requests }
 }
 
 async function sampleAnswerBytes(port: number): Promise<number> {
   const response = await fetch(`http://127.0.0.1:${port}/verify`, {
     method: 'POST',
     headers: { authorization: `Bearer ${benchToken(VERIFIER_INDEX)}`, 'content-type': 'application/json' },
-    body: JSON.stringify({ key: benchToken(1234), scopes: ['orders:read'] }),
+    body: JSON.stringify({ key: benchToken(12), scopes: ['orders:read'] }),
   })
   const answer = await response.text()
   if (!answer.includes('"VALID"')) throw new Error(`The server does not answer VALID: ${answer}`)
   return Buffer.byteLength(answer)
+}
+
+function isLoadResult(value: unknown): value is LoadResult {
+  return typeof value === 'object' && value !== null && 'requests' in value
 }
 
 function median(numbers: readonly number[]): number {
@@ -71,9 +90,14 @@ function median(numbers: readonly number[]): number {
 }
 
 const directory = import.meta.dirname
-const profiling = values['cpu-prof'] ? ['--cpu-prof', '--cpu-prof-dir=/tmp/keyward-prof'] : []
-const keyward = await startServer(`${directory}/verify-server.ts`, [], profiling)
-const bare = await startServer(`${directory}/bare-server.ts`, [String(await sampleAnswerBytes(keyward.port))])
+const profileTo = (name: string): string[] =>
+  values['cpu-prof'] ? ['--cpu-prof', `--cpu-prof-name=${name}.cpuprofile`] : []
+const keyward = await startServer(`${directory}/verify-server.ts`, [], profileTo('verify'))
+const bare = await startServer(
+  `${directory}/bare-server.ts`,
+  [String(await sampleAnswerBytes(keyward.port))],
+  profileTo('bare'),
+)
 const load = fork(`${directory}/load.ts`)
 pin(load, LOAD_CPUS)
 
@@ -81,33 +105,37 @@ const print = (line: string): boolean => process.stdout.write(`${line}\n`)
 print(
   `${cpus()[0]?.model.trim()}, ${cpus().length} cores, Node ${process.versions.node}, ${rounds} rounds of ${values.seconds} s`,
 )
-print('connections | bare req/s | /verify req/s | ratio (median) | p50 bare | p50 /verify | p99 bare | p99 /verify')
+print(
+  'conns | bare req/s | /verify req/s | ratio | bare CPU/req | /verify CPU/req | CPU ratio | p50 bare, /verify | p99 bare, /verify',
+)
+
+type Pair = { readonly bare: Measurement; readonly verify: Measurement }
 
 for (const connections of values.connections.split(',').map(Number)) {
-  const pairs: { bare: LoadResult; verify: LoadResult }[] = []
+  const pairs: Pair[] = []
   for (let round = 0; round < rounds; round++) {
-    const order = (port: number): LoadOrder => ({ port, connections, warmUpMs: round === 0 ? 3000 : 500, durationMs })
+    const warmUpMs = round === 0 ? 3000 : 300
     const bareFirst = round % 2 === 0
-    const early = await measure(load, order(bareFirst ? bare.port : keyward.port))
-    const late = await measure(load, order(bareFirst ? keyward.port : bare.port))
+    const early = await measure(bareFirst ? bare : keyward, connections, warmUpMs)
+    const late = await measure(bareFirst ? keyward : bare, connections, warmUpMs)
     pairs.push(bareFirst ? { bare: early, verify: late } : { bare: late, verify: early })
   }
-  const column = (pick: (pair: { bare: LoadResult; verify: LoadResult }) => number): number => median(pairs.map(pick))
-  const ms = (pick: (pair: { bare: LoadResult; verify: LoadResult }) => number): string =>
-    `${column(pick).toFixed(2)} ms`
+  const column = (pick: (pair: Pair) => number): number => median(pairs.map(pick))
+  const show = (digits: number, unit: string, pick: (pair: Pair) => number): string =>
+    `${column(pick).toFixed(digits)}${unit}`
   print(
     [
       connections,
-      column((pair) => pair.bare.requestsPerSecond).toFixed(0),
-      column((pair) => pair.verify.requestsPerSecond).toFixed(0),
-      column((pair) => pair.verify.requestsPerSecond / pair.bare.requestsPerSecond).toFixed(3),
-      ms((pair) => pair.bare.p50Ms),
-      ms((pair) => pair.verify.p50Ms),
-      ms((pair) => pair.bare.p99Ms),
-      ms((pair) => pair.verify.p99Ms),
+      show(0, '', (pair) => pair.bare.requestsPerSecond),
+      show(0, '', (pair) => pair.verify.requestsPerSecond),
+      show(3, '', (pair) => pair.verify.requestsPerSecond / pair.bare.requestsPerSecond),
+      show(1, ' µs', (pair) => pair.bare.cpuMicrosPerRequest),
+      show(1, ' µs', (pair) => pair.verify.cpuMicrosPerRequest),
+      show(3, '', (pair) => pair.bare.cpuMicrosPerRequest / pair.verify.cpuMicrosPerRequest),
+      `${show(2, '', (pair) => pair.bare.p50Ms)}, ${show(2, ' ms', (pair) => pair.verify.p50Ms)}`,
+      `${show(2, '', (pair) => pair.bare.p99Ms)}, ${show(2, ' ms', (pair) => pair.verify.p99Ms)}`,
     ].join(' | '),
   )
 }
 
-load.disconnect()
-for (const { child } of [keyward, bare]) child.kill('SIGINT')
+for (const child of [load, keyward.child, bare.child]) child.disconnect()

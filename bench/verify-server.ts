@@ -1,3 +1,4 @@
+import './report-cpu.ts'
 import { createRequestNamer } from '../src/http/request-id.ts'
 import { createHttpServer } from '../src/http/server.ts'
 import { systemClock } from '../src/lib/clock.ts'

@@ -20,7 +20,7 @@ export function createFindSnapshot({ cache, isIssuedPrefix }: FindSnapshotDeps):
     if (token.length > TOKEN_LENGTH_MAX) return UNKNOWN
     const tokenHash = hashToken(token)
     const entry = cache.peek(tokenHash, now)
-    if (entry !== undefined) return { snapshot: entry.snapshot, stale: false }
+    if (entry !== undefined) return entry
     // Reading the shape comes after the cache: a token that is in use there needs no such proof.
     const shape = readTokenShape(token)
     if (shape !== null && !shape.checksumMatches && isIssuedPrefix(shape.prefix)) return UNKNOWN

@@ -1,8 +1,8 @@
 import { isIP } from 'node:net'
 import type { InputIssue } from '../errors/keyward-error.ts'
 import { isEnvironment } from '../keys/environment.ts'
-import { createLru } from '../lib/lru.ts'
-import { parseScopeQuery, type ScopeQueryParse } from '../scopes/scope-query.ts'
+import { createLru, type LruEntry } from '../lib/lru.ts'
+import { parseScopeQuery, type ScopeQuery } from '../scopes/scope-query.ts'
 import type { VerifyRequest } from './verify-request.ts'
 
 /**
@@ -110,16 +110,22 @@ function readScopes(draft: Draft, value: unknown): InputIssue | null {
   return null
 }
 
+interface KnownScopeQuery extends LruEntry {
+  readonly query: ScopeQuery
+}
+
 function createScopeQueryReader(): FieldReader {
-  const parses = createLru<string, ScopeQueryParse>({ entriesMax: SCOPE_QUERIES_MAX })
+  const known = createLru<string, KnownScopeQuery>({ entriesMax: SCOPE_QUERIES_MAX })
   return (draft, value) => {
     if (typeof value !== 'string') return faultOf('scopeQuery', 'It is a string.')
-    let parse = parses.get(value)
-    if (parse === undefined) {
-      parse = parseScopeQuery(value)
-      if (parse.ok) parses.set(value, parse)
+    const entry = known.get(value)
+    if (entry !== undefined) {
+      draft.scopeQuery = entry.query
+      return null
     }
+    const parse = parseScopeQuery(value)
     if (!parse.ok) return faultOf('scopeQuery', parse.detail)
+    known.set(value, { query: parse.query, usedLately: false })
     draft.scopeQuery = parse.query
     return null
   }

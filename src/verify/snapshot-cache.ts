@@ -5,7 +5,7 @@ import { withDeadline } from '../lib/deadline.ts'
 import { createSingleFlight } from '../lib/single-flight.ts'
 import { createEvictionLog, type ReadTicket } from './eviction-log.ts'
 import type { KeyRecord, KeySource } from './ports.ts'
-import { compileSnapshot, type KeySnapshot } from './snapshot.ts'
+import { createSnapshotCompiler, type KeySnapshot } from './snapshot.ts'
 import { type CacheEntry, createSnapshotStore } from './snapshot-store.ts'
 
 /**
@@ -90,6 +90,7 @@ export function createSnapshotCache(options: SnapshotCacheOptions): SnapshotCach
   const { readDeadlineMs = 2_000, readsMax = 1_000 } = options
   const store = createSnapshotStore({ knownMax: options.knownMax ?? 100_000, unknownMax: options.unknownMax ?? 50_000 })
   const evictions = createEvictionLog({ marksMax: MARKS_MAX })
+  const compileSnapshot = createSnapshotCompiler()
   const flights = createSingleFlight<TokenHash, CacheEntry>()
   let generation = 1
   let trusted = true
@@ -137,8 +138,7 @@ export function createSnapshotCache(options: SnapshotCacheOptions): SnapshotCach
       }
     }
     try {
-      const { snapshot } = await read(tokenHash)
-      return { snapshot, stale: false }
+      return await read(tokenHash)
     } catch (error) {
       const lastKnown = findLastKnown(tokenHash, clock.now())
       if (lastKnown === null) throw error
@@ -192,7 +192,15 @@ export function createSnapshotCache(options: SnapshotCacheOptions): SnapshotCach
     if (evictions.hasEvictedSince(ticket, marksOf(tokenHash, record))) return null
     const snapshot = record === null ? null : compileSnapshot(record)
     const refreshAge = snapshot === null ? Number.POSITIVE_INFINITY : spreadRefreshAge(tokenHash, ageMaxMs)
-    const entry = { tokenHash, snapshot, readAt, generation: readGeneration, refreshAge }
+    const entry: CacheEntry = {
+      tokenHash,
+      snapshot,
+      stale: false,
+      readAt,
+      generation: readGeneration,
+      refreshAge,
+      usedLately: false,
+    }
     store.put(entry)
     return entry
   }

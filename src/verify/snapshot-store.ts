@@ -1,12 +1,14 @@
 import type { TokenHash } from '../keys/token.ts'
-import { createLru } from '../lib/lru.ts'
+import { createLru, type LruEntry } from '../lib/lru.ts'
 import type { KeySnapshot } from './snapshot.ts'
 
 /** What was read for one token, and when. */
-export interface CacheEntry {
+export interface CacheEntry extends LruEntry {
   readonly tokenHash: TokenHash
   /** Null when the source knows no such token. */
   readonly snapshot: KeySnapshot | null
+  /** Never: what is older than its limit is served in another form. */
+  readonly stale: false
   /** When the read began, by the clock. */
   readonly readAt: number
   /** The generation of trust in which the read began; see `SnapshotCache.distrust`. */

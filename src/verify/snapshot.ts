@@ -1,7 +1,10 @@
 import type { Environment } from '../keys/environment.ts'
+import { stringifyAscii } from '../lib/ascii-json.ts'
+import { createLru, type LruEntry } from '../lib/lru.ts'
 import { formatPublicId } from '../public-id.ts'
 import { compileScopeSet, type ScopeSet } from '../scopes/scope-set.ts'
 import type { KeyRecord } from './ports.ts'
+import type { UsageTally } from './usage-tally.ts'
 
 /** The scope that lets a key verify other keys. */
 export const VERIFY_SCOPE = 'keyward:verify'
@@ -13,8 +16,8 @@ export interface Verifier {
 }
 
 /**
- * A key as verification sees it. Everything that takes time is done here, once per fill, so that a warm verification
- * only compares numbers, looks up sets and joins strings. Never changed after it was made.
+ * A key as verification sees it. Everything that takes time is done when it is made, once per fill, so that a warm
+ * verification only compares numbers, looks up sets and joins strings. Never changed afterwards, but for `tally`.
  */
 export interface KeySnapshot {
   readonly keyId: string
@@ -30,46 +33,79 @@ export interface KeySnapshot {
   readonly scopes: ScopeSet
   /** What the key may do as a verifier; null when it does not hold the scope. */
   readonly verifier: Verifier | null
-  /** The members of the answer that name the key: `"keyId":…,…,"expiresAt":…`, without braces. */
+  /** From the end of the request's id to the last member that names the key: `","keyId":…,"expiresAt":…`. ASCII. */
   readonly identityJson: string
-  /** The member `"rotation":{…}`. */
+  /** The member `,"rotation":{…}`. ASCII. */
   readonly rotationJson: string
+  /** Where the usage recorder counts; its own, kept here because finding it elsewhere would cost more than counting. */
+  tally: UsageTally | null
 }
 
-export function compileSnapshot(record: KeyRecord): KeySnapshot {
-  const scopes = compileScopeSet(record.scopes, record.inactiveScopes)
-  return {
-    keyId: record.keyId,
-    tenantId: record.tenantId,
-    tenantSuspended: record.tenantSuspendedAt !== null,
-    revoked: record.revokedAt !== null,
-    disabled: record.disabledAt !== null,
-    expiresAt: record.expiresAt ?? Number.POSITIVE_INFINITY,
-    secretRetiresAt: record.secret.retiresAt ?? Number.POSITIVE_INFINITY,
-    environment: record.environment,
-    scopes,
-    verifier: scopes.grants(VERIFY_SCOPE) ? { tenantId: record.tenantIsPlatform ? null : record.tenantId } : null,
-    identityJson: formatMembers({
-      keyId: formatPublicId('ApiKey', record.keyId),
-      name: record.name,
-      tenantId: formatPublicId('Tenant', record.tenantId),
-      tenantSlug: record.tenantSlug,
-      environment: record.environment,
-      ownerId: record.ownerId,
-      scopes: record.scopes.filter((name) => !record.inactiveScopes.includes(name)),
-      metadata: record.metadata,
-      expiresAt: formatInstant(record.expiresAt),
-    }),
-    rotationJson: formatMembers({
-      rotation: { pending: record.rotationPending, retiringAt: formatInstant(record.secret.retiresAt) },
-    }),
+export type CompileSnapshot = (record: KeyRecord) => KeySnapshot
+
+/** Keys of one tenant mostly hold one of a few sets of scopes, so sets are made once and shared. */
+const SCOPE_SETS_MAX = 10_000
+
+interface SharedScopeSet extends LruEntry {
+  readonly scopes: ScopeSet
+}
+
+export function createSnapshotCompiler(): CompileSnapshot {
+  const scopeSets = createLru<string, SharedScopeSet>({ entriesMax: SCOPE_SETS_MAX })
+
+  function shareScopeSet(held: readonly string[], inactive: readonly string[]): ScopeSet {
+    const content = JSON.stringify([held, inactive])
+    const shared = scopeSets.get(content)
+    if (shared !== undefined) return shared.scopes
+    const scopes = compileScopeSet(held, inactive)
+    scopeSets.set(content, { scopes, usedLately: false })
+    return scopes
   }
+
+  return (record) => {
+    const held = record.scopes.filter((name) => !record.inactiveScopes.includes(name))
+    const scopes = shareScopeSet(held, record.inactiveScopes)
+    return {
+      keyId: record.keyId,
+      tenantId: record.tenantId,
+      tenantSuspended: record.tenantSuspendedAt !== null,
+      revoked: record.revokedAt !== null,
+      disabled: record.disabledAt !== null,
+      expiresAt: record.expiresAt ?? Number.POSITIVE_INFINITY,
+      secretRetiresAt: record.secret.retiresAt ?? Number.POSITIVE_INFINITY,
+      environment: record.environment,
+      scopes,
+      verifier: scopes.grants(VERIFY_SCOPE) ? { tenantId: record.tenantIsPlatform ? null : record.tenantId } : null,
+      identityJson: formatIdentity(record, held),
+      rotationJson: formatRotation(record),
+      tally: null,
+    }
+  }
+}
+
+function formatIdentity(record: KeyRecord, heldScopes: readonly string[]): string {
+  const members = stringifyAscii({
+    keyId: formatPublicId('ApiKey', record.keyId),
+    name: record.name,
+    tenantId: formatPublicId('Tenant', record.tenantId),
+    tenantSlug: record.tenantSlug,
+    environment: record.environment,
+    ownerId: record.ownerId,
+    scopes: heldScopes,
+    metadata: record.metadata,
+    expiresAt: formatInstant(record.expiresAt),
+  })
+  return `",${members.slice(1, -1)}`
+}
+
+/** Nearly all keys share this text, which then stays in the processor's cache. */
+const NO_ROTATION = ',"rotation":{"pending":false,"retiringAt":null}'
+
+function formatRotation({ rotationPending, secret }: KeyRecord): string {
+  if (!rotationPending && secret.retiresAt === null) return NO_ROTATION
+  return `,"rotation":${stringifyAscii({ pending: rotationPending, retiringAt: formatInstant(secret.retiresAt) })}`
 }
 
 function formatInstant(instant: number | null): string | null {
   return instant === null ? null : new Date(instant).toISOString()
-}
-
-function formatMembers(members: Record<string, unknown>): string {
-  return JSON.stringify(members).slice(1, -1)
 }

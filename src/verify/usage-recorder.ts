@@ -3,7 +3,7 @@ import { withDeadline } from '../lib/deadline.ts'
 import type { Logger } from '../lib/logger.ts'
 import type { UsageSink } from './ports.ts'
 import type { KeySnapshot } from './snapshot.ts'
-import { countVerdict, listTallies, MINUTE_MS, openTally, toFlush, type UsageTally } from './usage-tally.ts'
+import { countVerdict, MINUTE_MS, openTally, toFlush, type UsageTally } from './usage-tally.ts'
 import type { VerdictCode } from './verdict.ts'
 
 /**
@@ -13,8 +13,8 @@ import type { VerdictCode } from './verdict.ts'
  * been written all the same, its answer lost; so the same flush is written again under the same id, and the sink applies
  * each id once. What is counted meanwhile goes into a later flush.
  *
- * Bounded: counts are merged per key, minute and code, so a long outage costs memory per key in use and not per request.
- * When even that reaches `talliesMax`, verdicts for pairs of key and minute that are not in memory yet are not counted:
+ * Bounded: counts are merged per key and minute, so a long outage costs memory per key in use and not per request. When
+ * even that reaches `talliesMax`, verdicts for pairs of key and minute that are not in memory yet are not counted:
  * they increase `stats.dropped`, and a log line says so once per outage. Verification goes on; its statistics have a hole
  * of known size.
  *
@@ -36,7 +36,7 @@ export interface UsageRecorderStats {
   flushesFailed: number
   /** Verdicts that were answered and not counted. */
   dropped: number
-  /** Pairs of key and minute in memory. */
+  /** Tallies in memory: pairs of key and minute. */
   readonly waiting: number
 }
 
@@ -62,8 +62,9 @@ const STOP_ATTEMPTS_MAX = 3
 
 export function createUsageRecorder(options: UsageRecorderOptions): UsageRecorder {
   const { sink, newId, logger, intervalMs = 1_000, talliesMax = 200_000, writeDeadlineMs = 10_000 } = options
-  let tallies = new Map<string, UsageTally>()
-  let openCount = 0
+  /** All of the current round. */
+  let open: UsageTally[] = []
+  let round = 1
   /** Oldest first. These do not change any more; the first may have been written already. */
   const sealed: SealedTallies[] = []
   let sealedCount = 0
@@ -78,21 +79,21 @@ export function createUsageRecorder(options: UsageRecorderOptions): UsageRecorde
     flushesFailed: 0,
     dropped: 0,
     get waiting() {
-      return openCount + sealedCount
+      return open.length + sealedCount
     },
   }
 
   function record(snapshot: KeySnapshot, code: VerdictCode, now: number, ip: string | undefined): void {
-    let tally = tallies.get(snapshot.keyId)
-    // A clock that was set back opens no second tally for a minute: the count goes to the minute that is open.
-    if (tally === undefined || now - tally.minute >= MINUTE_MS) {
-      if (openCount + sealedCount >= talliesMax) {
+    let tally = snapshot.tally
+    // A clock that was set back opens no new tally: until the next round, the count goes to the minute that is open.
+    if (tally === null || tally.round !== round || now - tally.minute >= MINUTE_MS) {
+      if (open.length + sealedCount >= talliesMax) {
         drop()
         return
       }
-      tally = openTally(snapshot, now, tally)
-      tallies.set(snapshot.keyId, tally)
-      openCount++
+      tally = openTally(snapshot, now, round)
+      snapshot.tally = tally
+      open.push(tally)
     }
     countVerdict(tally, code, now, ip)
   }
@@ -104,14 +105,14 @@ export function createUsageRecorder(options: UsageRecorderOptions): UsageRecorde
     logger.error({ talliesMax }, 'Usage waits in memory up to its bound: verdicts of further keys are not counted.')
   }
 
+  /** Closes the round: nothing is counted any more in its tallies, wherever snapshots still hold them. */
   function seal(): void {
-    const all = [...tallies.values()].flatMap(listTallies)
-    tallies = new Map()
-    openCount = 0
-    sealedCount += all.length
-    for (let first = 0; first < all.length; first += TALLIES_PER_FLUSH_MAX) {
-      sealed.push({ id: newId(), tallies: all.slice(first, first + TALLIES_PER_FLUSH_MAX) })
+    round++
+    for (let first = 0; first < open.length; first += TALLIES_PER_FLUSH_MAX) {
+      sealed.push({ id: newId(), tallies: open.slice(first, first + TALLIES_PER_FLUSH_MAX) })
     }
+    sealedCount += open.length
+    open = []
   }
 
   async function writeSealed(): Promise<void> {

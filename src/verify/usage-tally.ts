@@ -3,35 +3,38 @@ import type { VerdictCode } from './verdict.ts'
 
 export const MINUTE_MS = 60_000
 
-/** What is counted for one key in one minute. */
+/**
+ * What is counted for one key in one minute. A key can have several of the same minute, when its snapshot was made anew
+ * or when several of its secrets are in use; they are added up when they are written.
+ */
 export interface UsageTally {
   readonly keyId: string
   readonly tenantId: string
   /** First instant of the minute. */
   readonly minute: number
+  /** Counts go on only while this is the recorder's own number: with it, a tally is closed together with all others. */
+  readonly round: number
   /** Apart from the other codes, because it is nearly all there is to count. */
   valid: number
   denials: Map<VerdictCode, number> | null
   lastUsedAt: number
   lastUsedIp: string | undefined
-  /** The same key in an earlier minute, not flushed yet. */
-  readonly previous: UsageTally | undefined
 }
 
 export function openTally(
   key: { readonly keyId: string; readonly tenantId: string },
   now: number,
-  previous: UsageTally | undefined,
+  round: number,
 ): UsageTally {
   return {
     keyId: key.keyId,
     tenantId: key.tenantId,
     minute: now - (now % MINUTE_MS),
+    round,
     valid: 0,
     denials: null,
     lastUsedAt: now,
     lastUsedIp: undefined,
-    previous,
   }
 }
 
@@ -45,38 +48,53 @@ export function countVerdict(tally: UsageTally, code: VerdictCode, now: number, 
   if (ip !== undefined) tally.lastUsedIp = ip
 }
 
-/** A tally and those before it, oldest first. */
-export function listTallies(newest: UsageTally): UsageTally[] {
-  const tallies: UsageTally[] = []
-  for (let tally: UsageTally | undefined = newest; tally !== undefined; tally = tally.previous) tallies.push(tally)
-  return tallies.reverse()
-}
-
-/** The counts in the form that a sink takes. Tallies of one key stand together, oldest first. */
+/** The counts in the form that a sink takes: one entry per key, and one per key, minute and code. */
 export function toFlush(id: string, tallies: readonly UsageTally[]): UsageFlush {
-  const keys: KeyUsage[] = []
-  const minutes: MinuteUsage[] = []
+  const keys = new Map<string, Sum<KeyUsage>>()
+  const minutesByKey = new Map<string, Sum<MinuteUsage>[]>()
   for (const tally of tallies) {
-    const { keyId, tenantId, minute } = tally
-    let requestCount = 0
-    for (const [code, count] of listCounts(tally)) {
-      minutes.push({ keyId, tenantId, minute, code, count })
-      requestCount += count
-    }
-    const earlier = keys.at(-1)?.keyId === keyId ? keys.pop() : undefined
-    keys.push({
-      keyId,
-      tenantId,
-      requestCount: requestCount + (earlier?.requestCount ?? 0),
-      lastUsedAt: tally.lastUsedAt,
-      lastUsedIp: tally.lastUsedIp ?? earlier?.lastUsedIp ?? null,
-    })
+    const minutes = minutesByKey.get(tally.keyId)
+    if (minutes === undefined) minutesByKey.set(tally.keyId, listMinutes(tally))
+    else addMinutes(minutes, tally)
+    addUse(keys, tally)
   }
-  return { id, keys, minutes }
+  return { id, keys: [...keys.values()], minutes: [...minutesByKey.values()].flat() }
 }
 
-function listCounts({ valid, denials }: UsageTally): [VerdictCode, number][] {
-  const counts: [VerdictCode, number][] = denials === null ? [] : [...denials]
-  if (valid > 0) counts.push(['VALID', valid])
-  return counts
+type Sum<T> = { -readonly [Field in keyof T]: T[Field] }
+
+function listMinutes({ keyId, tenantId, minute, valid, denials }: UsageTally): Sum<MinuteUsage>[] {
+  const minutes: Sum<MinuteUsage>[] = []
+  if (valid > 0) minutes.push({ keyId, tenantId, minute, code: 'VALID', count: valid })
+  if (denials === null) return minutes
+  for (const [code, count] of denials) minutes.push({ keyId, tenantId, minute, code, count })
+  return minutes
+}
+
+/** Lists of one key are short: a few codes, and a few minutes at most. */
+function addMinutes(sums: Sum<MinuteUsage>[], tally: UsageTally): void {
+  for (const added of listMinutes(tally)) {
+    const sum = sums.find(({ minute, code }) => minute === added.minute && code === added.code)
+    if (sum === undefined) sums.push(added)
+    else sum.count += added.count
+  }
+}
+
+function addUse(keys: Map<string, Sum<KeyUsage>>, tally: UsageTally): void {
+  const { keyId, tenantId, lastUsedAt, lastUsedIp = null } = tally
+  const requestCount = countRequests(tally)
+  const sum = keys.get(keyId)
+  if (sum === undefined) {
+    keys.set(keyId, { keyId, tenantId, requestCount, lastUsedAt, lastUsedIp })
+    return
+  }
+  sum.requestCount += requestCount
+  const isLater = lastUsedAt >= sum.lastUsedAt
+  sum.lastUsedIp = isLater ? (lastUsedIp ?? sum.lastUsedIp) : (sum.lastUsedIp ?? lastUsedIp)
+  sum.lastUsedAt = Math.max(sum.lastUsedAt, lastUsedAt)
+}
+
+function countRequests({ valid, denials }: UsageTally): number {
+  if (denials === null) return valid
+  return denials.values().reduce((sum, count) => sum + count, valid)
 }

@@ -69,11 +69,11 @@ function send(res: ServerResponse, verdict: Verdict, requestId: string): void {
     'Content-Type',
     'application/json',
     'Content-Length',
-    String(Buffer.byteLength(body)),
+    String(body.length),
     'Cache-Control',
     'no-store',
     'X-Request-Id',
     requestId,
   ])
-  res.end(body)
+  res.end(body, 'latin1')
 }

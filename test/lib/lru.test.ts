@@ -1,34 +1,40 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { createLru } from '../../src/lib/lru.ts'
+import { createLru, type LruEntry } from '../../src/lib/lru.ts'
+
+interface Numbered extends LruEntry {
+  readonly value: number
+}
+
+const numbered = (value: number): Numbered => ({ value, usedLately: false })
 
 test('it never holds more than its bound, and says which entry gave way', () => {
   const evicted: string[] = []
-  const lru = createLru<string, number>({ entriesMax: 2, onEvict: (key) => evicted.push(key) })
-  lru.set('a', 1)
-  lru.set('b', 2)
-  lru.set('c', 3)
+  const lru = createLru<string, Numbered>({ entriesMax: 2, onEvict: (key) => evicted.push(key) })
+  lru.set('a', numbered(1))
+  lru.set('b', numbered(2))
+  lru.set('c', numbered(3))
   expect(lru.size).toBe(2)
   expect(evicted).toEqual(['a'])
-  expect([...lru.values()]).toEqual([2, 3])
+  expect([lru.peek('b')?.value, lru.peek('c')?.value]).toEqual([2, 3])
 })
 
 test('what is used stays while what is not used gives way', () => {
-  const lru = createLru<number, number>({ entriesMax: 100 })
-  for (let key = 0; key < 10; key++) lru.set(key, key)
+  const lru = createLru<number, Numbered>({ entriesMax: 100 })
+  for (let key = 0; key < 10; key++) lru.set(key, numbered(key))
   for (let key = 1000; key < 5000; key++) {
     for (let hot = 0; hot < 10; hot++) lru.get(hot)
-    lru.set(key, key)
+    lru.set(key, numbered(key))
   }
-  for (let hot = 0; hot < 10; hot++) expect(lru.peek(hot)).toBe(hot)
+  for (let hot = 0; hot < 10; hot++) expect(lru.peek(hot)?.value).toBe(hot)
 })
 
 test('peeking does not count as use', () => {
-  const lru = createLru<string, number>({ entriesMax: 2 })
-  lru.set('a', 1)
-  lru.set('b', 2)
+  const lru = createLru<string, Numbered>({ entriesMax: 2 })
+  lru.set('a', numbered(1))
+  lru.set('b', numbered(2))
   lru.peek('a')
-  lru.set('c', 3)
+  lru.set('c', numbered(3))
   expect(lru.peek('a')).toBeUndefined()
 })
 
@@ -40,12 +46,12 @@ test('any sequence of calls agrees with a map, except for entries that gave way'
   fc.assert(
     fc.property(calls, fc.integer({ min: 1, max: 8 }), (sequence, entriesMax) => {
       const model = new Map<number, number>()
-      const lru = createLru<number, number>({ entriesMax, onEvict: (key) => expect(model.delete(key)).toBe(true) })
+      const lru = createLru<number, Numbered>({ entriesMax, onEvict: (key) => expect(model.delete(key)).toBe(true) })
       for (const [call, key, value] of sequence) {
         if (call === 'set') {
-          lru.set(key, value)
+          lru.set(key, numbered(value))
           model.set(key, value)
-        } else if (call === 'get') expect(lru.get(key)).toBe(model.get(key))
+        } else if (call === 'get') expect(lru.get(key)?.value).toBe(model.get(key))
         else if (call === 'delete') expect(lru.delete(key)).toBe(model.delete(key))
         else {
           lru.clear()
