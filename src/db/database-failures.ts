@@ -99,8 +99,8 @@ function collect(value: unknown, depth: number, note: (name: string, value: stri
   const fields: Readonly<Record<string, unknown>> = { ...value, message: Reflect.get(value, 'message') }
   for (const name of TEXT_FIELDS) {
     const text = fields[name]
-    // A socket that is not there, not some other file.
-    const isMissingFile = text === 'ENOENT' && fields.syscall !== 'connect'
+    // A socket that is not there, not some other file. Prisma keeps the code and drops the system call.
+    const isMissingFile = text === 'ENOENT' && typeof fields.syscall === 'string' && fields.syscall !== 'connect'
     if (typeof text === 'string' && !isMissingFile) note(name, text)
   }
   for (const name of NESTED_FIELDS) collect(name === 'cause' ? Reflect.get(value, name) : fields[name], depth - 1, note)

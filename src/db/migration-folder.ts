@@ -3,6 +3,13 @@ import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { DatabaseError } from './database-error.ts'
 
+/** Which database is to be brought up to what. */
+export interface MigrationRequest {
+  readonly url: string
+  readonly migrationsDir: string
+  readonly schemaPath: string
+}
+
 export interface Migration {
   /** The name of its folder, which starts with a time stamp: the order of names is the order of migrations. */
   readonly name: string

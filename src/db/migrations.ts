@@ -1,16 +1,8 @@
 import pg from 'pg'
 import { withSettings } from './connection-url.ts'
 import { DatabaseError } from './database-error.ts'
-import { createMigrationEngine, formatMigrationsList, type MigrationEngine, SCHEMA_FILTER } from './migration-engine.ts'
-import { type Migration, readMigrations } from './migration-folder.ts'
+import type { MigrationRequest } from './migration-folder.ts'
 import { findPendingMigrations } from './migration-state.ts'
-
-export interface MigrationRequest {
-  /** Of the owner of the database. */
-  readonly url: string
-  readonly migrationsDir: string
-  readonly schemaPath: string
-}
 
 /** Older ones lack what the migrations are written with. */
 const POSTGRES_MAJOR_MIN = 15
@@ -25,8 +17,8 @@ const LOCK_TIMEOUT_MS = 120_000
  * Brings the database up to date with Prisma's own engine and returns the names of what it applied. Of two that
  * migrate at once the second waits and finds nothing to do.
  *
- * Each migration and the note that it was applied are one transaction, unlike with Prisma's command line: a kill in the
- * middle leaves nothing half, and the next start applies it again.
+ * The login of `url` has to own the database. Each migration and the note that it was applied are one transaction,
+ * unlike with Prisma's command line: a kill in the middle leaves nothing half, and the next start applies it again.
  *
  * @throws DatabaseError VERSION_UNSUPPORTED, MIGRATION_FAILED, MIGRATION_EDITED, MIGRATIONS_UNREADABLE
  */
@@ -45,7 +37,10 @@ export async function applyMigrations(request: MigrationRequest): Promise<readon
     if ((await findPendingMigrations(pool, request.migrationsDir)).pending.length === 0) return []
     await pool.query('SELECT pg_advisory_lock($1)', [MIGRATION_LOCK])
     const { pending } = await findPendingMigrations(pool, request.migrationsDir)
-    if (pending.length > 0) await applyEach(pool, request, new Set(pending))
+    if (pending.length === 0) return []
+    // Loaded only now that it is needed: most starts find a database that is up to date.
+    const { applyEachMigration } = await import('./apply-each-migration.ts')
+    await applyEachMigration(pool, request, new Set(pending))
     return pending
   } finally {
     await pool.end()
@@ -60,35 +55,4 @@ async function checkVersion(pool: pg.Pool): Promise<void> {
     'VERSION_UNSUPPORTED',
     `The database is PostgreSQL ${major}; Keyward needs ${POSTGRES_MAJOR_MIN} or newer.`,
   )
-}
-
-async function applyEach(pool: pg.Pool, request: MigrationRequest, pending: ReadonlySet<string>): Promise<void> {
-  const migrations = await readMigrations(request.migrationsDir)
-  const engine = await createMigrationEngine({ ...request, pool })
-  for (const [index, migration] of migrations.entries()) {
-    if (!pending.has(migration.name)) continue
-    await applyOne(pool, engine, request.migrationsDir, migrations.slice(0, index + 1))
-  }
-}
-
-/** Applies the last of the given migrations, of which those before it are applied. */
-async function applyOne(
-  pool: pg.Pool,
-  engine: MigrationEngine,
-  migrationsDir: string,
-  migrations: readonly Migration[],
-): Promise<void> {
-  await pool.query('BEGIN')
-  try {
-    await engine.applyMigrations({
-      migrationsList: formatMigrationsList(migrationsDir, migrations),
-      filters: SCHEMA_FILTER,
-    })
-    await pool.query('COMMIT')
-  } catch (error) {
-    await pool.query('ROLLBACK').catch(() => {})
-    const name = migrations.at(-1)?.name ?? ''
-    const reason = error instanceof Error ? error.message : String(error)
-    throw new DatabaseError('MIGRATION_FAILED', `The migration ${name} failed and was rolled back: ${reason}`, error)
-  }
 }

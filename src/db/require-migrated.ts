@@ -10,15 +10,16 @@ import { findPendingMigrations } from './migration-state.ts'
  * @throws DatabaseError MIGRATIONS_PENDING, and what `findPendingMigrations` throws
  */
 export async function requireMigrated(url: string, migrationsDir: string): Promise<void> {
-  const client = new pg.Client({
+  // A pool connects with its first query, and that this fails for want of the role is part of the answer.
+  const pool = new pg.Pool({
     connectionString: withSettings(url, { role: APP_ROLE }),
     connectionTimeoutMillis: 10_000,
     application_name: 'keyward start',
+    max: 1,
   })
-  client.on('error', () => {})
-  await client.connect()
+  pool.on('error', () => {})
   try {
-    const { pending } = await findPendingMigrations(client, migrationsDir)
+    const { pending } = await findPendingMigrations(pool, migrationsDir)
     if (pending.length === 0) return
     const names = pending.join(', ')
     throw new DatabaseError(
@@ -26,6 +27,6 @@ export async function requireMigrated(url: string, migrationsDir: string): Promi
       `The database lacks the migrations ${names}. Apply them with \`npm run db:migrate\`, then start again.`,
     )
   } finally {
-    await client.end()
+    await pool.end()
   }
 }

@@ -1,17 +1,14 @@
 import { readFile } from 'node:fs/promises'
 import pg from 'pg'
 import { createMigrationEngine, formatMigrationsList, SCHEMA_FILTER } from './migration-engine.ts'
-import { readMigrations } from './migration-folder.ts'
+import { type MigrationRequest, readMigrations } from './migration-folder.ts'
 
-export interface DriftRequest {
-  /** Of a role that may make databases: the migrations are replayed in one of their own. */
-  readonly url: string
-  readonly migrationsDir: string
-  readonly schemaPath: string
-}
-
-/** The SQL that leads from what the migrations make to what the schema says; null when they agree. */
-export async function findSchemaDrift(request: DriftRequest): Promise<string | null> {
+/**
+ * The SQL that leads from what the migrations make to what the schema says; null when they agree.
+ *
+ * The login of `url` has to be one that may make databases: the migrations are replayed in one of their own.
+ */
+export async function findSchemaDrift(request: MigrationRequest): Promise<string | null> {
   const { url, migrationsDir, schemaPath } = request
   const pool = new pg.Pool({ connectionString: url, max: 1, idleTimeoutMillis: 0 })
   pool.on('error', () => {})
