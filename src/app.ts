@@ -13,7 +13,9 @@ import { createHealthRoutes } from './http/health.ts'
 import { createMetricsRoute, type Metric } from './http/metrics.ts'
 import { createRequestNamer } from './http/request-id.ts'
 import { createHttpServer } from './http/server.ts'
-import { type FirstStart, setUpInstallation } from './installation/set-up.ts'
+import type { FirstStart } from './installation/first-start.ts'
+import { setUpInstallation } from './installation/set-up.ts'
+import type { UnseenCredentials } from './installation/unseen-credentials.ts'
 import { createKeySource } from './keys/key-source.ts'
 import { tokenHashFromBytes } from './keys/token.ts'
 import type { Clock } from './lib/clock.ts'
@@ -36,6 +38,8 @@ export interface AppOptions {
   readonly databaseUrl: string
   readonly masterKey: Uint8Array
   readonly withStarterTenant: boolean
+  /** Where the credentials of the first start wait until they are shown. */
+  readonly unseenCredentials?: UnseenCredentials
   readonly clock: Clock
   readonly logger: Logger
   /** Sees every statement that goes to the database. */
@@ -108,7 +112,7 @@ export async function createApp(options: AppOptions): Promise<App> {
   const envelope = createEnvelope(options.masterKey)
   const passwords = createPasswords()
   const setUp = await setUpInstallation(
-    { prisma, commands, passwords, envelope, newId, randomBytes },
+    { prisma, commands, passwords, envelope, newId, randomBytes, unseen: options.unseenCredentials ?? null },
     {
       adminEmail: config.BOOTSTRAP_ADMIN_EMAIL,
       adminPassword: config.BOOTSTRAP_ADMIN_PASSWORD,

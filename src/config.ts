@@ -3,6 +3,7 @@ import { z } from 'zod'
 import { parseToken } from './keys/token.ts'
 import { parseMasterKey } from './secrets/master-key.ts'
 import { PLATFORM_KEY_PREFIX } from './tenants/tenant-rules.ts'
+import { parseIpRange } from './verify/access/ip-range.ts'
 
 /** One environment variable: what it means, in which form it comes, and whether its value may be shown. */
 interface Setting<T> {
@@ -37,7 +38,30 @@ const choice = <const T extends readonly [string, ...string[]]>(values: T, fallb
 
 const text = (fallback: string) => z.string().default(fallback)
 
-const ORIGIN_ERROR = 'must be origins such as https://app.example.com, separated by commas'
+/** A list whose every entry has to pass; each one that does not is a problem of its own. */
+const listOf = (readEntry: (entry: string) => { readonly value: string } | { readonly fault: string }) =>
+  z
+    .string()
+    .optional()
+    .transform((given, context) => {
+      const values: string[] = []
+      for (const entry of list(given)) {
+        const read = readEntry(entry)
+        if ('value' in read) values.push(read.value)
+        else context.addIssue(`has the entry ${entry}: ${read.fault}`)
+      }
+      return values
+    })
+
+function readProxy(entry: string) {
+  const range = parseIpRange(entry)
+  return range.ok ? { value: range.value.text } : { fault: range.detail }
+}
+
+function readOrigin(entry: string) {
+  const isOrigin = URL.canParse(entry) && new URL(entry).origin === entry
+  return isOrigin ? { value: entry } : { fault: 'an origin looks like https://app.example.com, without a path' }
+}
 
 /** The one table of settings. The README's table is held against it by a test. */
 export const SETTINGS = {
@@ -54,8 +78,8 @@ export const SETTINGS = {
     parse: z
       .string()
       .optional()
-      .refine((url) => url === undefined || /^postgres(ql)?:\/\//.test(url), {
-        error: 'must begin with postgresql://',
+      .refine((url) => url === undefined || (/^postgres(ql)?:\/\//.test(url) && URL.canParse(url)), {
+        error: 'must look like postgresql://user:password@host:5432/database',
       }),
   },
   DATA_DIR: {
@@ -87,7 +111,11 @@ export const SETTINGS = {
     description: 'First start only: password of the admin, at least 10 characters.',
     fallback: 'made and printed once',
     secret: true,
-    parse: z.string().min(10, { error: 'must have at least 10 characters' }).max(1024).optional(),
+    parse: z
+      .string()
+      .min(10, { error: 'must have at least 10 characters' })
+      .max(1024, { error: 'must have at most 1024 characters' })
+      .optional(),
   },
   BOOTSTRAP_VERIFIER_TOKEN: {
     description: "First start only: token of the platform's verifier.",
@@ -106,20 +134,14 @@ export const SETTINGS = {
     parse: choice(['required', 'open'], 'required'),
   },
   TRUSTED_PROXIES: {
-    description: 'CIDRs of proxies whose `X-Forwarded-For` is believed, separated by commas.',
+    description: 'Addresses and CIDRs of proxies whose `X-Forwarded-For` is believed, separated by commas.',
     fallback: 'none',
-    parse: z.string().optional().transform(list),
+    parse: listOf(readProxy),
   },
   CORS_ORIGINS: {
     description: 'Origins whose pages may use GraphQL, separated by commas.',
     fallback: 'none but our own',
-    parse: z
-      .string()
-      .optional()
-      .transform(list)
-      .refine((origins) => origins.every((origin) => URL.canParse(origin) && new URL(origin).origin === origin), {
-        error: ORIGIN_ERROR,
-      }),
+    parse: listOf(readOrigin),
   },
   LOG_LEVEL: {
     description: 'Least severity that is logged: `debug`, `info`, `warn`, `error`, `fatal` or `silent`.',
@@ -155,21 +177,22 @@ const schema = z.object(
   Object.fromEntries(Object.entries(SETTINGS).map(([name, { parse }]) => [name, parse])),
 ) as unknown as z.ZodType<Config, Record<string, string | undefined>>
 
+const MASTER_KEY_MISSING =
+  'MASTER_KEY is required with DATABASE_URL; make one with `openssl rand -base64 32` and keep it safe.'
+
 /** Reads every setting and reports every problem at once. A variable that is set to nothing counts as not set. */
 export function readConfig(env: NodeJS.ProcessEnv): ConfigResult {
   const given = Object.fromEntries(
     Object.keys(SETTINGS).map((name) => [name, env[name] === '' ? undefined : env[name]]),
   )
   const result = schema.safeParse(given)
-  if (!result.success) {
-    return { ok: false, problems: result.error.issues.map(({ path, message }) => `${path.join('.')} ${message}.`) }
-  }
-  if (result.data.DATABASE_URL !== undefined && result.data.MASTER_KEY === undefined) {
-    const problem =
-      'MASTER_KEY is required with DATABASE_URL; make one with `openssl rand -base64 32` and keep it safe.'
-    return { ok: false, problems: [problem] }
-  }
-  return { ok: true, config: result.data }
+  const problems = (result.error?.issues ?? []).map(({ path, message }) => asSentence(`${path.join('.')} ${message}`))
+  if (given.DATABASE_URL !== undefined && given.MASTER_KEY === undefined) problems.push(MASTER_KEY_MISSING)
+  return result.success && problems.length === 0 ? { ok: true, config: result.data } : { ok: false, problems }
+}
+
+function asSentence(text: string): string {
+  return text.endsWith('.') ? text : `${text}.`
 }
 
 /** The settings that were given, for the log; of secrets only that they were. */

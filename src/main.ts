@@ -1,13 +1,15 @@
 import { fileURLToPath } from 'node:url'
 import { createApp } from './app.ts'
 import { type Config, readConfig, summarizeConfig } from './config.ts'
-import { DatabaseError } from './db/database-error.ts'
 import { startEmbeddedDatabase } from './db/embedded/embedded-database.ts'
 import { applyMigrations } from './db/migrations.ts'
 import { requireMigrated } from './db/require-migrated.ts'
-import { formatFirstStart, formatUrls } from './installation/start-message.ts'
+import { explainStartFailure } from './installation/start-failure.ts'
+import { formatBaseUrl, formatFirstStart, formatUrls } from './installation/start-message.ts'
+import { createUnseenCredentials, type UnseenCredentials } from './installation/unseen-credentials.ts'
 import { systemClock } from './lib/clock.ts'
 import { createLogger, type Logger } from './lib/logger.ts'
+import { createEnvelope } from './secrets/envelope.ts'
 import { loadOrCreateMasterKey } from './secrets/master-key.ts'
 
 const schemaPath = fileURLToPath(new URL('../prisma/schema.prisma', import.meta.url))
@@ -17,6 +19,8 @@ interface Database {
   readonly url: string
   readonly masterKey: Uint8Array
   readonly isEmbedded: boolean
+  /** There is none where there is no data folder. */
+  readonly unseen: UnseenCredentials | null
   stop(): Promise<void>
 }
 
@@ -24,7 +28,7 @@ async function openDatabase(config: Config, logger: Logger): Promise<Database> {
   const { DATABASE_URL: url, MASTER_KEY: masterKey } = config
   if (url !== undefined && masterKey !== undefined) {
     await requireMigrated(url, migrationsDir)
-    return { url, masterKey, isEmbedded: false, stop: async () => {} }
+    return { url, masterKey, isEmbedded: false, unseen: null, stop: async () => {} }
   }
   const embedded = await startEmbeddedDatabase({
     dataDir: config.DATA_DIR,
@@ -36,10 +40,12 @@ async function openDatabase(config: Config, logger: Logger): Promise<Database> {
   })
   try {
     await applyMigrations({ url: embedded.ownerUrl, migrationsDir, schemaPath })
+    const key = masterKey ?? (await loadOrCreateMasterKey(config.DATA_DIR))
     return {
       url: embedded.serverUrl,
-      masterKey: masterKey ?? (await loadOrCreateMasterKey(config.DATA_DIR)),
+      masterKey: key,
       isEmbedded: true,
+      unseen: createUnseenCredentials(config.DATA_DIR, createEnvelope(key)),
       stop: () => embedded.stop(),
     }
   } catch (error) {
@@ -48,14 +54,7 @@ async function openDatabase(config: Config, logger: Logger): Promise<Database> {
   }
 }
 
-async function main(): Promise<void> {
-  const result = readConfig(process.env)
-  if (!result.ok) {
-    process.stderr.write(`The settings are not right:\n${result.problems.map((problem) => `  ${problem}\n`).join('')}`)
-    process.exitCode = 1
-    return
-  }
-  const { config } = result
+async function main(config: Config): Promise<void> {
   const isTerminal = process.stderr.isTTY === true
   const format = config.LOG_FORMAT === 'auto' ? (isTerminal ? 'pretty' : 'json') : config.LOG_FORMAT
   const logger = await createLogger({ level: config.LOG_LEVEL, format, destination: process.stderr })
@@ -70,6 +69,7 @@ async function main(): Promise<void> {
     databaseUrl: database.url,
     masterKey: database.masterKey,
     withStarterTenant: database.isEmbedded,
+    ...(database.unseen && { unseenCredentials: database.unseen }),
     clock: systemClock,
     logger,
   }).catch(async (error: unknown) => {
@@ -95,19 +95,27 @@ async function main(): Promise<void> {
     })
   }
 
-  const { address, port } = await app.listen().catch(async (error: unknown) => {
+  const address = await app.listen().catch(async (error: unknown) => {
     await app.stop()
     await database.stop()
     throw error
   })
-  const baseUrl = `http://${address.includes(':') ? `[${address}]` : address}:${port}`
+  const baseUrl = formatBaseUrl(address)
   process.stdout.write(formatUrls(baseUrl))
-  if (app.firstStart !== null) process.stdout.write(formatFirstStart(baseUrl, app.firstStart))
+  if (app.firstStart !== null) {
+    process.stdout.write(formatFirstStart(baseUrl, app.firstStart, config))
+    await database.unseen?.forget()
+  }
 }
 
-main().catch((error: unknown) => {
-  // What was foreseen is told in a sentence; only a surprise deserves a stack trace.
-  const foreseen = error instanceof DatabaseError || (error instanceof Error && 'syscall' in error)
-  process.stderr.write(`${foreseen ? (error as Error).message : String((error as Error).stack ?? error)}\n`)
-  process.exit(1)
-})
+const reading = readConfig(process.env)
+if (reading.ok) {
+  main(reading.config).catch((error: unknown) => {
+    const surprise = error instanceof Error ? error.stack : String(error)
+    process.stderr.write(`${explainStartFailure(error, reading.config) ?? surprise}\n`)
+    process.exit(1)
+  })
+} else {
+  process.stderr.write(`The settings are not right:\n${reading.problems.map((problem) => `  ${problem}\n`).join('')}`)
+  process.exitCode = 1
+}

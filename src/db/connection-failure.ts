@@ -11,7 +11,7 @@ export function explainConnectionFailure(url: string, error: unknown): string | 
   const { hostname, port, pathname, searchParams } = new URL(url)
   const host = searchParams.get('host') ?? (hostname || 'localhost')
   const server = host.startsWith('/') ? host : `${host}:${port || 5432}`
-  return `The database ${decodeURIComponent(pathname.slice(1))} at ${server} cannot be used: ${reasonOf(error)}.`
+  return `The database ${decodeURIComponent(pathname.slice(1))} at ${server} (DATABASE_URL) cannot be used: ${reasonOf(error)}.`
 }
 
 /** SQLSTATE classes 28 (who logs in), 3D (no such database) and 42501 (no right to connect): the address is wrong, not the network. */

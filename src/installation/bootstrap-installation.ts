@@ -47,6 +47,8 @@ export function bootstrapInstallationCommand(deps: {
   passwords: Passwords
   envelope: Envelope
   newId: () => string
+  /** Called when all is made and nothing committed. */
+  keepUnseen: (tokens: Pick<Bootstrapped, 'verifierToken' | 'demoToken'>) => Promise<void>
 }): Command<BootstrapInput, Bootstrapped, Prepared> {
   return {
     name: 'bootstrap-installation',
@@ -96,9 +98,11 @@ export function bootstrapInstallationCommand(deps: {
         token: verifierToken,
       })
       const starter = input.withStarterTenant ? await createStarterTenant(work) : null
+      const tokens = { verifierToken, demoToken: starter?.value ?? null }
+      await deps.keepUnseen(tokens)
 
       return {
-        value: { platformTenantId: tenantId, verifierToken, demoToken: starter?.value ?? null },
+        value: { platformTenantId: tenantId, ...tokens },
         audit: [
           {
             tenantId,

@@ -6,7 +6,9 @@ import type { RandomBytes } from '../lib/random.ts'
 import type { Envelope } from '../secrets/envelope.ts'
 import type { Passwords } from '../users/passwords.ts'
 import { bootstrapInstallationCommand } from './bootstrap-installation.ts'
+import type { FirstStart } from './first-start.ts'
 import { findPlatformTenantId } from './installation-store.ts'
+import type { UnseenCredentials } from './unseen-credentials.ts'
 
 export interface SetUpDeps {
   readonly prisma: PrismaClient
@@ -15,6 +17,8 @@ export interface SetUpDeps {
   readonly envelope: Envelope
   readonly newId: () => string
   readonly randomBytes: RandomBytes
+  /** Where credentials wait until they are shown; null when there is no such place, then only the caller has them. */
+  readonly unseen: UnseenCredentials | null
 }
 
 export interface SetUpOptions {
@@ -24,17 +28,9 @@ export interface SetUpOptions {
   readonly withStarterTenant: boolean
 }
 
-/** What the operator is shown once, and what is kept nowhere. Only what was made here is shown; what was given is known. */
-export interface FirstStart {
-  readonly adminEmail: string
-  readonly adminPassword: string
-  readonly verifierToken: string
-  readonly demoToken: string | null
-}
-
 export interface SetUp {
   readonly platformTenantId: string
-  /** Null when the installation was there already. */
+  /** Null when the installation was there already and all was shown. */
   readonly firstStart: FirstStart | null
 }
 
@@ -43,14 +39,16 @@ const PASSWORD_BYTES = 18
 /** Finds the installation, or sets up an empty one. */
 export async function setUpInstallation(deps: SetUpDeps, options: SetUpOptions): Promise<SetUp> {
   const existing = await findPlatformTenantId(deps.prisma)
-  if (existing !== null) return { platformTenantId: existing, firstStart: null }
+  if (existing !== null) return { platformTenantId: existing, firstStart: (await deps.unseen?.read()) ?? null }
 
   const { adminEmail, withStarterTenant } = options
   const adminPassword = options.adminPassword ?? Buffer.from(deps.randomBytes(PASSWORD_BYTES)).toString('base64url')
   const verifierToken = options.verifierToken ?? null
+  const keepUnseen = async (tokens: Pick<FirstStart, 'verifierToken' | 'demoToken'>) =>
+    deps.unseen?.keep({ adminEmail, adminPassword, ...tokens })
   try {
     const { platformTenantId, ...tokens } = await deps.commands.run(
-      bootstrapInstallationCommand(deps),
+      bootstrapInstallationCommand({ ...deps, keepUnseen }),
       systemCaller(deps.newId()),
       { adminEmail, adminPassword, verifierToken, withStarterTenant },
     )

@@ -1,4 +1,5 @@
 import { createCipheriv, createDecipheriv, createHash, randomBytes } from 'node:crypto'
+import { MasterKeyError } from './master-key-error.ts'
 
 /**
  * Envelope encryption for what must be read back. Each secret is encrypted with a data key of its own, and only that
@@ -22,7 +23,7 @@ export interface Envelope {
    * secret and must be the same at `open`.
    */
   seal(plaintext: Uint8Array, purpose: string): Uint8Array<ArrayBuffer>
-  /** Throws when the bytes were changed, sealed for another purpose, or sealed with another master key. */
+  /** Throws when the bytes were changed or sealed for another purpose; MasterKeyError when with another master key. */
   open(sealed: Uint8Array, purpose: string): Uint8Array
 }
 
@@ -44,8 +45,8 @@ export function createEnvelope(masterKey: Uint8Array): Envelope {
         throw new Error('This is not a sealed secret.')
       }
       if (!bytes.subarray(1, 1 + KEY_ID_BYTES).equals(keyId)) {
-        throw new Error(
-          'The secret was sealed with another master key; give the server the key that it was set up with.',
+        throw new MasterKeyError(
+          'A secret was sealed with another master key; give the server the MASTER_KEY that it was set up with.',
         )
       }
       const dataKey = decrypt(masterKey, bytes.subarray(1 + KEY_ID_BYTES, HEADER_BYTES), purpose)

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { link, open, readFile, unlink } from 'node:fs/promises'
 import { join } from 'node:path'
+import { MasterKeyError } from './master-key-error.ts'
 
 const MASTER_KEY_BYTES = 32
 
@@ -48,6 +49,8 @@ async function readMasterKey(path: string): Promise<Uint8Array | null> {
   })
   if (text === null) return null
   const key = parseMasterKey(text)
-  if (key === null) throw new Error(`${path} does not hold a master key: 32 bytes in base64. Restore it from a backup.`)
+  if (key === null) {
+    throw new MasterKeyError(`${path} does not hold a master key: 32 bytes in base64. Restore it from a backup.`)
+  }
   return key
 }
