@@ -1,11 +1,5 @@
-import {
-  adaptReserve,
-  type CreditStore,
-  computeWant,
-  type LeaseGrant,
-  RESERVE_FIRST,
-  type ReturnedLease,
-} from './credit-lease.ts'
+import { type Flight, type Holding, isRefillDue, openHolding, takeRest } from './credit-holding.ts'
+import { adaptReserve, type CreditStore, computeWant, type LeaseGrant, type ReturnedLease } from './credit-lease.ts'
 
 export interface CreditLedgerOptions {
   readonly store: CreditStore
@@ -20,33 +14,6 @@ export interface CreditLedgerOptions {
 
 /** Answer to "can this be spent now?" */
 export type CreditCheck = 'ready' | 'short' | 'lease'
-
-/** What this node knows of one key's credits. */
-interface Holding {
-  /** Leased and unspent. */
-  left: number
-  epoch: number
-  /** In the store, when last heard of; not known before `heardAtMs` is set. */
-  stored: number
-  heardAtMs: number | null
-  nextRefillAtMs: number | null
-  refillAmount: number
-  reserve: number
-  lastUsedMs: number
-  /** Rises when the lease is revoked: an answer that was asked for before is then out of date. */
-  revision: number
-  flight: Flight | null
-}
-
-/** One request for a lease, for all who wait. */
-interface Flight {
-  readonly done: Promise<boolean>
-  /** Once it is sent, who joins is not contained in it and asks again afterwards. */
-  sent: boolean
-  waiting: number
-  demand: number
-  smallest: number
-}
 
 /**
  * The credits that this node has leased, spent in memory without waiting.
@@ -158,18 +125,7 @@ export class CreditLedger {
 
   #open(keyId: string): Holding | null {
     if (this.#holdings.size >= this.#options.leasesMax && !this.#makePlace()) return null
-    const holding: Holding = {
-      left: 0,
-      epoch: 0,
-      stored: 0,
-      heardAtMs: null,
-      nextRefillAtMs: null,
-      refillAmount: 0,
-      reserve: RESERVE_FIRST,
-      lastUsedMs: this.#options.nowMs(),
-      revision: 0,
-      flight: null,
-    }
+    const holding = openHolding(this.#options.nowMs())
     this.#holdings.set(keyId, holding)
     return holding
   }
@@ -270,13 +226,3 @@ const SHORTAGE_BELIEVED_MS = 1000
 /** Verifications that wait for one lease. Each holds a request open, so more are not worth waiting for. */
 const WAITING_MAX = 10_000
 const SEARCH_STEPS = 64
-
-function isRefillDue(holding: Holding, nowMs: number): boolean {
-  return holding.nextRefillAtMs !== null && nowMs >= holding.nextRefillAtMs
-}
-
-function takeRest(holding: Holding): ReturnedLease | null {
-  const returned = holding.left > 0 ? { amount: holding.left, epoch: holding.epoch } : null
-  holding.left = 0
-  return returned
-}

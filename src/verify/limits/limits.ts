@@ -262,7 +262,9 @@ const SUBJECT_IDLE_MS = 2 * 60 * 60 * 1000
  * longer.
  */
 const LEASE_IDLE_MS = 30_000
-/** A table of 200,000 is walked round in 40 s, a fraction of a millisecond at a time. */
-const SWEEP_STEPS = 5000
+/**
+ * A table of 200,000 is walked round in some minutes. Higher, and a sweep that finds much to free is felt as a pause.
+ */
+const SWEEP_STEPS = 1000
 const FLUSH_ROWS_MAX = 10_000
 const LEASE_ATTEMPTS = 8

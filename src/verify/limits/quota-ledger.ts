@@ -89,7 +89,10 @@ export class QuotaLedger {
     if (count.periodId > this.#forgottenTo[count.unit]) this.#forgottenTo[count.unit] = count.periodId
   }
 
-  /** The latest period of which some count was dropped from memory. Only after a step back of the clock is it a future one. */
+  /**
+   * The latest period of which some count was dropped from memory. Only after a step back of the clock is it a future
+   * one.
+   */
   forgottenTo(unit: CalendarUnit): string {
     return this.#forgottenTo[unit]
   }

@@ -25,8 +25,7 @@ export class SlidingWindow implements Limiter {
   readonly #cellMs: number
   readonly #words: Uint32Array
   readonly #halves: Uint16Array
-  readonly #wordsAt: number
-  readonly #halvesAt: number
+  readonly #start: number
   /** Of the last time that was asked for, in its cell. */
   #offsetMs = 0
 
@@ -36,8 +35,7 @@ export class SlidingWindow implements Limiter {
     this.#cellMs = cellMs
     this.#words = slot.words
     this.#halves = slot.halves
-    this.#wordsAt = slot.wordsAt
-    this.#halvesAt = slot.halvesAt
+    this.#start = slot.start
   }
 
   room(rule: LimitRule, steadyMs: number): number {
@@ -50,10 +48,10 @@ export class SlidingWindow implements Limiter {
     const head = this.#word(HEAD)
     const used = this.#word(USED)
     const position = head % RING_CELLS
-    if (used === 0) this.#words[this.#wordsAt + OLDEST] = head
-    this.#words[this.#wordsAt + USED] = used + cost
-    this.#words[this.#wordsAt + CELLS + position] = this.#count(position) + cost
-    this.#halves[this.#halvesAt + position] = this.#offsetMs
+    if (used === 0) this.#words[this.#start + OLDEST] = head
+    this.#words[this.#start + USED] = used + cost
+    this.#words[this.#start + CELLS + position] = this.#count(position) + cost
+    this.#halves[this.#start + position] = this.#offsetMs
   }
 
   resetMs(rule: LimitRule, steadyMs: number): number {
@@ -84,14 +82,14 @@ export class SlidingWindow implements Limiter {
     const head = this.#word(HEAD)
     if (cell > head) {
       if (this.#word(USED) > 0) this.#dropCells(head + 1, Math.min(cell, head + RING_CELLS))
-      this.#words[this.#wordsAt + HEAD] = cell
+      this.#words[this.#start + HEAD] = cell
     }
     if (cell < head) return
     const offsetMs = steadyMs - cell * this.#cellMs
     this.#offsetMs = cell > head ? offsetMs : Math.max(offsetMs, this.#offsetMs)
     // The place after the head's is that of the cell which leaves while the head passes.
     const leaving = (cell + 1) % RING_CELLS
-    if (this.#count(leaving) > 0 && (this.#halves[this.#halvesAt + leaving] ?? 0) <= this.#offsetMs) {
+    if (this.#count(leaving) > 0 && (this.#halves[this.#start + leaving] ?? 0) <= this.#offsetMs) {
       this.#dropCells(leaving, leaving)
     }
   }
@@ -100,11 +98,11 @@ export class SlidingWindow implements Limiter {
   #dropCells(first: number, last: number): void {
     let used = this.#word(USED)
     for (let cell = first; cell <= last; cell++) {
-      const at = this.#wordsAt + CELLS + (cell % RING_CELLS)
+      const at = this.#start + CELLS + (cell % RING_CELLS)
       used -= this.#words[at] ?? 0
       this.#words[at] = 0
     }
-    this.#words[this.#wordsAt + USED] = used
+    this.#words[this.#start + USED] = used
   }
 
   /** Milliseconds until `units` of those in the window have left it, Infinity when it holds fewer. */
@@ -113,19 +111,19 @@ export class SlidingWindow implements Limiter {
     const head = this.#word(HEAD)
     let cell = Math.max(this.#word(OLDEST), head - RING_CELLS + 1)
     while (cell < head && this.#count(cell % RING_CELLS) === 0) cell++
-    this.#words[this.#wordsAt + OLDEST] = cell
+    this.#words[this.#start + OLDEST] = cell
     let freed = this.#count(cell % RING_CELLS)
     while (freed < units && cell < head) freed += this.#count(++cell % RING_CELLS)
-    const offsetMs = this.#halves[this.#halvesAt + (cell % RING_CELLS)] ?? 0
+    const offsetMs = this.#halves[this.#start + (cell % RING_CELLS)] ?? 0
     return (cell + RING_CELLS - 1) * this.#cellMs + offsetMs - steadyMs
   }
 
   #word(index: number): number {
-    return this.#words[this.#wordsAt + index] ?? 0
+    return this.#words[this.#start + index] ?? 0
   }
 
   #count(position: number): number {
-    return this.#words[this.#wordsAt + CELLS + position] ?? 0
+    return this.#words[this.#start + CELLS + position] ?? 0
   }
 }
 

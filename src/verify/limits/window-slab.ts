@@ -1,12 +1,11 @@
 /** The current cell and the 60 before it: an interval of 60 cells' length touches at most 61 of them. */
 export const RING_CELLS = 61
 
-/** Where a window's numbers are: `words` from `wordsAt` on, `halves` from `halvesAt` on. See sliding-window.ts. */
+/** Where a window's numbers are: 64 words and 64 half words from `start` on. See sliding-window.ts. */
 export interface WindowSlot {
   readonly words: Uint32Array
-  readonly wordsAt: number
   readonly halves: Uint16Array
-  readonly halvesAt: number
+  readonly start: number
 }
 
 /**
@@ -23,8 +22,9 @@ export class WindowSlab {
   take(): WindowSlot {
     const slot = this.#free.pop()
     if (slot === undefined) return this.#grow()
-    slot.words.fill(0, slot.wordsAt, slot.wordsAt + SLOT_WORDS)
-    slot.halves.fill(0, slot.halvesAt, slot.halvesAt + SLOT_HALVES)
+    const { words, halves, start } = slot
+    words.fill(0, start, start + SLOT_LENGTH)
+    halves.fill(0, start, start + SLOT_LENGTH)
     return slot
   }
 
@@ -38,17 +38,14 @@ export class WindowSlab {
   }
 
   #grow(): WindowSlot {
-    const words = new Uint32Array(BLOCK_SLOTS * SLOT_WORDS)
-    const halves = new Uint16Array(BLOCK_SLOTS * SLOT_HALVES)
-    for (let i = BLOCK_SLOTS - 1; i > 0; i--) {
-      this.#free.push({ words, wordsAt: i * SLOT_WORDS, halves, halvesAt: i * SLOT_HALVES })
-    }
+    const words = new Uint32Array(BLOCK_SLOTS * SLOT_LENGTH)
+    const halves = new Uint16Array(BLOCK_SLOTS * SLOT_LENGTH)
+    for (let i = BLOCK_SLOTS - 1; i > 0; i--) this.#free.push({ words, halves, start: i * SLOT_LENGTH })
     this.#slots += BLOCK_SLOTS
-    return { words, wordsAt: 0, halves, halvesAt: 0 }
+    return { words, halves, start: 0 }
   }
 }
 
 const BLOCK_SLOTS = 128
 /** Three header words and 61 cells. */
-const SLOT_WORDS = 64
-const SLOT_HALVES = 64
+const SLOT_LENGTH = 64

@@ -2,7 +2,9 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { CreditStore, LeaseGrant, LeaseRequest } from '../../../src/verify/limits/credit-lease.ts'
 import type { CreditTerms } from './memory-credit-store.ts'
 
-/** A store under test, and the changes of the control plane to it. Each change is committed when its promise resolves. */
+/**
+ * A store under test, and the changes of the control plane to it. Each change is committed when its promise resolves.
+ */
 export interface CreditStoreHarness {
   readonly store: CreditStore
   /** A new key with credits. */

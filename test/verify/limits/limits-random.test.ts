@@ -23,7 +23,10 @@ function randomValues(random: Random) {
   }
 }
 
-/** The most that may have been admitted against the rule if `units` are to fit now, and what it was at least counted over. */
+/**
+ * The most that may have been admitted against the rule if `units` are to fit now, and what it was at least counted
+ * over.
+ */
 function usage(
   rule: LimitRule,
   log: readonly Admission[],

@@ -17,8 +17,8 @@ interface Account {
 }
 
 /**
- * Credits in memory. `pause` is awaited on the way to each statement and on the way back, so that a test decides what happens
- * meanwhile; a statement itself is atomic.
+ * Credits in memory. `pause` is awaited on the way to each statement and on the way back, so that a test decides what
+ * happens meanwhile; a statement itself is atomic.
  */
 export class MemoryCreditStore implements CreditStore {
   readonly requests: LeaseRequest[] = []
