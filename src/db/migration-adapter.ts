@@ -14,6 +14,8 @@ type Adapter = Awaited<ReturnType<PrismaPg['connect']>>
 export class MigrationAdapter extends PrismaPg {
   readonly #pool: pg.Pool
   readonly #url: string
+  /** What PostgreSQL said about the last script. The engine reports what fails after it instead. */
+  scriptFailure: unknown = null
 
   /** @param url leads to the database that the pool is connected to */
   constructor(pool: pg.Pool, url: string) {
@@ -23,7 +25,16 @@ export class MigrationAdapter extends PrismaPg {
   }
 
   override async connect() {
-    return complete(await super.connect(), this.#pool)
+    const adapter = complete(await super.connect(), this.#pool)
+    const executeScript = adapter.executeScript
+    adapter.executeScript = async (script) => {
+      this.scriptFailure = null
+      await executeScript(script).catch((error: unknown) => {
+        this.scriptFailure = error
+        throw error
+      })
+    }
+    return adapter
   }
 
   override async connectToShadowDb() {

@@ -6,8 +6,11 @@ import type pg from 'pg'
 import { MigrationAdapter } from './migration-adapter.ts'
 import type { Migration } from './migration-folder.ts'
 
-/** Prisma's own schema engine, compiled to WebAssembly. Its interface is internal: the package is pinned exactly. */
-export type MigrationEngine = bindings.SchemaEngine
+export interface MigrationEngine {
+  /** Prisma's own, compiled to WebAssembly. Its interface is internal: the package is pinned exactly. */
+  readonly schemaEngine: bindings.SchemaEngine
+  readonly adapter: MigrationAdapter
+}
 
 export const SCHEMA_FILTER = { externalTables: [], externalEnums: [] }
 
@@ -63,8 +66,10 @@ export async function createMigrationEngine({
 }: MigrationEngineRequest): Promise<MigrationEngine> {
   await loadBindings()
   const schema = await readFile(schemaPath, 'utf8')
-  const adapter = bindMigrationAwareSqlAdapterFactory(new MigrationAdapter(pool, url))
-  return bindings.SchemaEngine.new({ datamodels: [[schemaPath, schema]] }, () => {}, adapter)
+  const adapter = new MigrationAdapter(pool, url)
+  const options = { datamodels: [[schemaPath, schema]] satisfies [string, string][] }
+  const factory = bindMigrationAwareSqlAdapterFactory(adapter)
+  return { schemaEngine: await bindings.SchemaEngine.new(options, () => {}, factory), adapter }
 }
 
 /** The folder, as the engine wants to be told. */

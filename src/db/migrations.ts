@@ -3,9 +3,7 @@ import { withSettings } from './connection-url.ts'
 import { DatabaseError } from './database-error.ts'
 import type { MigrationRequest } from './migration-folder.ts'
 import { findPendingMigrations } from './migration-state.ts'
-
-/** Older ones lack what the migrations are written with. */
-const POSTGRES_MAJOR_MIN = 15
+import { requireSupportedVersion } from './postgres-version.ts'
 
 /** Any number that nobody else uses: who holds the lock migrates. */
 const MIGRATION_LOCK = 0x6b77_6d67
@@ -23,36 +21,35 @@ const LOCK_TIMEOUT_MS = 120_000
  * @throws DatabaseError VERSION_UNSUPPORTED, MIGRATION_FAILED, MIGRATION_EDITED, MIGRATIONS_UNREADABLE
  */
 export async function applyMigrations(request: MigrationRequest): Promise<readonly string[]> {
-  const pool = new pg.Pool({
+  const owner = new pg.Client({
     connectionString: withSettings(request.url, { lock_timeout: String(LOCK_TIMEOUT_MS) }),
     application_name: 'keyward migrations',
-    // The lock and the transaction live on this one connection, which must not be closed while it idles.
-    max: 1,
-    idleTimeoutMillis: 0,
     connectionTimeoutMillis: 10_000,
   })
-  pool.on('error', () => {})
+  // Its next statement tells that the connection was lost.
+  owner.on('error', () => {})
   try {
-    await checkVersion(pool)
-    if ((await findPendingMigrations(pool, request.migrationsDir)).pending.length === 0) return []
-    await pool.query('SELECT pg_advisory_lock($1)', [MIGRATION_LOCK])
-    const { pending } = await findPendingMigrations(pool, request.migrationsDir)
+    await owner.connect()
+    const { rows } = await owner.query<{ server_version_num: string }>('SHOW server_version_num')
+    requireSupportedVersion(Number(rows[0]?.server_version_num))
+    if ((await findPendingMigrations(owner, request.migrationsDir)).pending.length === 0) return []
+    await owner.query('SELECT pg_advisory_lock($1)', [MIGRATION_LOCK])
+    const { pending } = await findPendingMigrations(owner, request.migrationsDir)
     if (pending.length === 0) return []
     // Loaded only now that it is needed: most starts find a database that is up to date.
     const { applyEachMigration } = await import('./apply-each-migration.ts')
-    await applyEachMigration(pool, request, new Set(pending))
+    await applyEachMigration(request, new Set(pending))
+    await requireNothingPending(owner, request.migrationsDir)
     return pending
   } finally {
-    await pool.end()
+    await owner.end()
   }
 }
 
-async function checkVersion(pool: pg.Pool): Promise<void> {
-  const { rows } = await pool.query<{ server_version_num: string }>('SHOW server_version_num')
-  const major = Math.floor(Number(rows[0]?.server_version_num) / 10_000)
-  if (major >= POSTGRES_MAJOR_MIN) return
-  throw new DatabaseError(
-    'VERSION_UNSUPPORTED',
-    `The database is PostgreSQL ${major}; Keyward needs ${POSTGRES_MAJOR_MIN} or newer.`,
-  )
+/** A connection that was lost between two statements took its transaction along, and the engine need not have noticed. */
+async function requireNothingPending(owner: pg.Client, migrationsDir: string): Promise<void> {
+  const { pending } = await findPendingMigrations(owner, migrationsDir)
+  if (pending.length === 0) return
+  const names = pending.join(', ')
+  throw new DatabaseError('MIGRATION_FAILED', `The connection was lost while ${names} was applied. Migrate again.`)
 }

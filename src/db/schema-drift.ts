@@ -13,8 +13,8 @@ export async function findSchemaDrift(request: MigrationRequest): Promise<string
   const pool = new pg.Pool({ connectionString: url, max: 1, idleTimeoutMillis: 0 })
   pool.on('error', () => {})
   try {
-    const engine = await createMigrationEngine({ pool, url, schemaPath })
-    const { exitCode, stdout } = await engine.diff({
+    const { schemaEngine } = await createMigrationEngine({ pool, url, schemaPath })
+    const { exitCode, stdout } = await schemaEngine.diff({
       from: { tag: 'migrations', ...formatMigrationsList(migrationsDir, await readMigrations(migrationsDir)) },
       to: { tag: 'schemaDatamodel', files: [{ path: schemaPath, content: await readFile(schemaPath, 'utf8') }] },
       script: true,
