@@ -19,10 +19,10 @@ export interface Holding {
 
 /** One request for a lease, for all who wait. */
 export interface Flight {
+  /** True: there was an answer. */
   readonly done: Promise<boolean>
-  /** Once it is sent, who joins is not contained in it and asks again afterwards. */
-  sent: boolean
   waiting: number
+  /** Units of all who wait, and of the least of them. Who joins after it was sent is not served and asks again. */
   demand: number
   smallest: number
 }

@@ -88,10 +88,8 @@ export class CreditLedger {
     const { flight } = holding
     if (flight.waiting >= WAITING_MAX) return Promise.resolve(false)
     flight.waiting++
-    if (!flight.sent) {
-      flight.demand += units
-      flight.smallest = Math.min(flight.smallest, units)
-    }
+    flight.demand += units
+    flight.smallest = Math.min(flight.smallest, units)
     return flight.done
   }
 
@@ -154,7 +152,7 @@ export class CreditLedger {
 
   #start(keyId: string, holding: Holding): Flight {
     const { promise, resolve } = Promise.withResolvers<boolean>()
-    const flight: Flight = { done: promise, sent: false, waiting: 0, demand: 0, smallest: Number.POSITIVE_INFINITY }
+    const flight: Flight = { done: promise, waiting: 0, demand: 0, smallest: Number.POSITIVE_INFINITY }
     const end = (answered: boolean) => {
       if (holding.flight === flight) holding.flight = null
       resolve(answered)
@@ -178,7 +176,6 @@ export class CreditLedger {
   }
 
   async #fly(keyId: string, holding: Holding, flight: Flight): Promise<boolean> {
-    flight.sent = true
     const { nowMs, store } = this.#options
     const now = nowMs()
     const { revision } = holding

@@ -119,6 +119,14 @@ describe('refills', () => {
     expect(store.stored('key')).toBe(399)
   })
 
+  test('leased credits count for what a refill fills up', async () => {
+    const { ask, clock, limits } = openCredits({ amount: 410, refill: { amount: 400, every: 'DAY' } })
+    for (let i = 0; i < 5; i++) await ask(PLAN)
+    expect(limits.leasedCredits('key')).toBeGreaterThan(5)
+    clock.nowMs += 12 * 3_600_000
+    expect(asAdmitted(await ask(PLAN)).creditsRemaining).toBe(404)
+  })
+
   test('credits above the refill survive it, leased ones too', async () => {
     const { ask, clock, limits, store } = openCredits({ ...DAILY, amount: 400 })
     for (let i = 0; i < 5; i++) await ask(PLAN)
@@ -150,6 +158,17 @@ describe('revoking a lease', () => {
     expect(countAdmitted(decisions)).toBe(2)
     await limits.stop()
     expect(store.stored('key')).toBe(0)
+  })
+
+  test('is not needed for a change that the next lease tells of: what is left of the lease before is void', async () => {
+    const { ask, limits, store } = openCredits({ amount: 800 })
+    for (let i = 0; i < 4; i++) await ask(PLAN)
+    const left = limits.leasedCredits('key')
+    expect(left).toBeGreaterThan(0)
+    store.set('key', 20)
+    expect(asAdmitted(await ask(PLAN, left + 1)).creditsRemaining).toBe(19 - left)
+    await limits.stop()
+    expect(store.stored('key')).toBe(19 - left)
   })
 
   test('a lease that was asked for before and arrives after is given back and not spent', async () => {
@@ -237,7 +256,9 @@ describe('stopping and idling', () => {
     const { ask, limits, store } = openCredits({ amount: 5000 })
     for (let i = 0; i < 37; i++) await ask(PLAN)
     const underWay = ask(PLAN, 4000)
+    const statements = store.requests.length
     await limits.stop()
+    expect(store.requests).toHaveLength(statements)
     expect(await underWay).toMatchObject({ outcome: 'unavailable' })
     expect(store.stored('key')).toBe(5000 - 37)
     expect(await ask(PLAN)).toMatchObject({ outcome: 'unavailable' })

@@ -255,6 +255,13 @@ describe('several limits', () => {
     })
   })
 
+  test('a lowered limit that is overdrawn waits for its reset, also for a cost that never fits', () => {
+    const { decide } = openLimits()
+    decide(makePlan({ key: { perSecond: { ratePerSecond: 1, burst: 100 } } }), 100)
+    const denial = asDenied(decide(makePlan({ key: { perSecond: { ratePerSecond: 1, burst: 5 } } }), 6))
+    expect(denial).toMatchObject({ neverFits: true, resetSeconds: 96, retryAfterSeconds: 96 })
+  })
+
   test('no wait is shorter than a reset in the RateLimit field of the same denial', () => {
     const { decide, load } = openLimits()
     const plan = makePlan({ key: { perMinute: 2, perHour: 3 }, tenant: { perMonth: 2 } })

@@ -231,6 +231,19 @@ describe('a flush', () => {
     expect(usedNow(count, NOON)).toBe(5)
   })
 
+  test('that is under way is added to a read that lacks it and contains counts of other nodes', () => {
+    const ledger = new QuotaLedger()
+    const count = openCount(ledger)
+    take(count, 3, NOON)
+    ledger.drain(10)
+    take(count, 2, NOON)
+    count.load({ periodId: '2026-11-21', used: 100 }, 0, UTC, NOON)
+    expect(usedNow(count, NOON)).toBe(105)
+    ledger.confirm(1)
+    count.load({ periodId: '2026-11-21', used: 103 }, 1, UTC, NOON)
+    expect(usedNow(count, NOON)).toBe(105)
+  })
+
   test('is not lost by a read from before it that arrives after the count was forgotten', () => {
     const ledger = new QuotaLedger()
     const count = openCount(ledger)

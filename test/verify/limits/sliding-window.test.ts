@@ -93,6 +93,7 @@ describe.each([
         const cost = random.chance(0.8) ? 1 : random.int(1, 8)
         const waitMs = window.waitMs(limit, cost, nowMs)
         const resetMs = window.resetMs(limit, nowMs)
+        const roomNow = window.room(limit, nowMs)
         const remaining = Math.max(0, limit.limit - log.usedInInterval(nowMs))
         if (tryTake(window, limit, cost, nowMs)) {
           log.add(nowMs, cost)
@@ -103,7 +104,7 @@ describe.each([
           const fitsAtMs = cost > limit.limit ? Number.POSITIVE_INFINITY : log.firstMsWith(limit.limit - cost)
           expect(nowMs + waitMs).toBe(fitsAtMs)
           expect(resetMs).toBeLessThanOrEqual(waitMs)
-          if (cost <= limit.limit) expect(resetMs).toBeGreaterThan(0)
+          if (cost <= limit.limit) expect(nowMs + resetMs).toBe(log.firstMsWith(limit.limit - Math.max(0, roomNow) - 1))
         }
         expect(Math.max(0, window.room(limit, nowMs))).toBeLessThanOrEqual(remaining)
       }
@@ -134,9 +135,11 @@ describe.each([
 
   test('a limit that is lowered and raised again keeps the counts', () => {
     const window = openWindow(cellMs)
-    tryTake(window, rule(10), 8, 0)
+    tryTake(window, rule(10), 2, 0)
+    tryTake(window, rule(10), 6, cellMs)
     expect(window.room(rule(5), cellMs)).toBe(-3)
-    expect(window.resetMs(rule(5), cellMs)).toBe(59 * cellMs)
+    expect(window.resetMs(rule(5), cellMs)).toBe(60 * cellMs)
+    expect(window.resetMs(rule(7), cellMs)).toBe(59 * cellMs)
     expect(window.room(rule(20), cellMs)).toBe(12)
     expect(window.room(rule(10), cellMs)).toBe(2)
   })

@@ -19,13 +19,11 @@ describe('when the table of keys is full', () => {
     expect(limits.sizes.keys).toBe(50)
   })
 
-  test('keys whose windows are empty give way, the one that was not used for longest first', () => {
+  test('keys whose windows are empty give way to new ones, keys with an active window do not', () => {
     const { decide, clock, limits } = openLimits({ keysMax: 3 })
     const hour = makePlan({ key: { perHour: 1 } })
     decide(MINUTE, 1, key(0))
-    clock.nowMs += 1000
     decide(MINUTE, 1, key(1))
-    clock.nowMs += 1000
     decide(hour, 1, key(2))
     clock.nowMs += 60_000
     expect(decide(MINUTE, 1, key(3)).outcome).toBe('admitted')
@@ -35,10 +33,26 @@ describe('when the table of keys is full', () => {
     expect(limits.sizes.keys).toBe(3)
   })
 
+  test('of idle keys the one that was not used for longest gives way', () => {
+    const { decide, load, clock, limits } = openLimits({ keysMax: 3 })
+    const plan = makePlan({ key: { perDay: 10 } })
+    for (let i = 0; i < 3; i++) load(plan, NOTHING_STORED, key(i))
+    for (const i of [1, 2, 0]) {
+      clock.nowMs += 1000
+      decide(plan, 1, key(i))
+    }
+    limits.confirmFlush(limits.drainDeltas()?.sequence ?? 0)
+    load(plan, { ...NOTHING_STORED, flushSequence: 1 }, key(3))
+    expect([0, 2, 1].map((i) => decide(plan, 0, key(i)).outcome)).toEqual(['admitted', 'admitted', 'unloaded'])
+  })
+
   test('one tenant cannot take all places', () => {
-    const { decide } = openLimits({ keysMax: 10, keysPerTenantMax: 6 })
+    const { decide, clock, limits } = openLimits({ keysMax: 20, keysPerTenantMax: 6 })
+    for (let i = 100; i < 104; i++) decide(MINUTE, 1, key(i, 'idle'))
+    clock.nowMs += 60_000
     const admitted = Array.from({ length: 20 }, (_, i) => decide(MINUTE, 1, key(i, 'greedy')).outcome === 'admitted')
     expect(admitted.filter(Boolean)).toHaveLength(6)
+    expect(limits.sizes.keys).toBe(10)
     for (let i = 20; i < 24; i++) expect(decide(MINUTE, 1, key(i, 'modest')).outcome).toBe('admitted')
   })
 
