@@ -4,7 +4,8 @@
  *
  * `npm run db:diff -- --create <name>` writes that SQL as the next migration, to be read before it is committed.
  */
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { rmSync } from 'node:fs'
+import { mkdir, mkdtemp, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
@@ -20,17 +21,16 @@ function say(message: string): void {
 
 async function withTemporaryPostgres<T>(work: (url: string) => Promise<T>): Promise<T> {
   const dataDir = await mkdtemp(join(tmpdir(), 'keyward-diff-'))
+  process.once('SIGINT', () => process.exit(130))
+  process.once('SIGTERM', () => process.exit(143))
+  process.once('exit', () => rmSync(dataDir, { recursive: true, force: true, maxRetries: 5 }))
   const log = { info: () => {}, warn: () => {}, error: () => {} }
   const settings = { fsync: 'off', full_page_writes: 'off', synchronous_commit: 'off' }
+  const database = await startEmbeddedDatabase({ dataDir, log, settings })
   try {
-    const database = await startEmbeddedDatabase({ dataDir, log, settings })
-    try {
-      return await work(database.superuserUrl)
-    } finally {
-      await database.stop()
-    }
+    return await work(database.superuserUrl)
   } finally {
-    await rm(dataDir, { recursive: true, force: true })
+    await database.stop()
   }
 }
 

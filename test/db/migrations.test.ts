@@ -1,10 +1,9 @@
 import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import pg from 'pg'
 import { pino } from 'pino'
-import { describe, expect, onTestFinished, test } from 'vitest'
+import { describe, expect, inject, onTestFinished, test } from 'vitest'
 import { findPendingMigrations } from '../../src/db/migration-state.ts'
 import { applyMigrations } from '../../src/db/migrations.ts'
 import { createPool } from '../../src/db/pool.ts'
@@ -32,7 +31,7 @@ async function connect(url: string): Promise<pg.Client> {
 
 /** A folder of migrations, by name, and an empty database. */
 async function makeMigrations(migrations: Readonly<Record<string, string>>) {
-  const migrationsDir = await mkdtemp(join(tmpdir(), `keyward-test-${process.pid}-migrations-`))
+  const migrationsDir = await mkdtemp(join(inject('runFolder'), 'migrations-'))
   onTestFinished(() => rm(migrationsDir, { recursive: true, force: true }))
   const write = async (name: string, sql: string) => {
     await mkdir(join(migrationsDir, name), { recursive: true })

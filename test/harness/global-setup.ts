@@ -1,14 +1,15 @@
-import { mkdtemp, rm } from 'node:fs/promises'
 import { createServer, type Server } from 'node:net'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { TestProject } from 'vitest/node'
+import { makeRunFolder } from './run-folder.ts'
 import { startTestServer, type TestServer } from './test-server.ts'
 
 declare module 'vitest' {
   export interface ProvidedContext {
     /** A Unix socket. Who connects receives the superuser's URL of the run's PostgreSQL, or `error: …`. */
     readonly testServerSocket: string
+    /** Goes with the run. Tests make their folders in it. */
+    readonly runFolder: string
   }
 }
 
@@ -17,20 +18,21 @@ declare module 'vitest' {
  * not wait for it. Tests run in processes of their own and ask over a socket.
  */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
-  const folder = await mkdtemp(join(tmpdir(), `keyward-test-${process.pid}-setup-`))
-  const socket = join(folder, 'ask')
+  const folder = await makeRunFolder()
+  const socket = join(folder.path, 'ask')
   let starting: Promise<TestServer> | null = null
   const answer = async () => {
-    starting ??= startTestServer()
+    starting ??= startTestServer(join(folder.path, 'server'))
     return (await starting).superuserUrl
   }
   const server = await listen(socket, answer)
   project.provide('testServerSocket', socket)
+  project.provide('runFolder', folder.path)
   return async () => {
     server.close()
-    await rm(folder, { recursive: true, force: true })
     const started = await starting?.catch(() => null)
     await started?.stop()
+    await folder.remove()
   }
 }
 

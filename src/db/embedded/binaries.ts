@@ -1,6 +1,6 @@
-import { lstat, mkdir, readFile, symlink } from 'node:fs/promises'
+import { lstat, mkdir, readFile, rm, symlink } from 'node:fs/promises'
 import { createRequire } from 'node:module'
-import { basename, dirname, join } from 'node:path'
+import { basename, delimiter, dirname, join } from 'node:path'
 import { DatabaseError } from '../database-error.ts'
 
 export interface PostgresBinaries {
@@ -82,10 +82,13 @@ async function restoreLinks(native: string, missing: readonly LibraryLink[], lin
     await Promise.all(missing.map((link) => placeLink(basename(link.source), join(root, link.target))))
     return {}
   } catch {
-    await mkdir(linksDir, { recursive: true, mode: 0o755 })
+    // Made anew: the packages may have moved since.
+    await rm(linksDir, { recursive: true, force: true })
+    await mkdir(linksDir, { mode: 0o755 })
     await Promise.all(missing.map((link) => placeLink(join(root, link.source), join(linksDir, basename(link.target)))))
     const variable = process.platform === 'darwin' ? 'DYLD_LIBRARY_PATH' : 'LD_LIBRARY_PATH'
-    return { [variable]: linksDir }
+    // Both folders: a library looks for the next one beside the link that it was found by.
+    return { [variable]: [linksDir, join(native, 'lib')].join(delimiter) }
   }
 }
 
