@@ -83,6 +83,8 @@ const PROBE_INTERVAL_MS = 1000
 /** Each further attempt needs an eviction of the same key during the one before: this many in a row is no accident. */
 const ATTEMPTS_MAX = 8
 const MARKS_MAX = 10_000
+/** The generation of what was read without trust: never the current one. */
+const UNTRUSTED = 0
 
 export function createSnapshotCache(options: SnapshotCacheOptions): SnapshotCache {
   const { source, clock } = options
@@ -184,10 +186,14 @@ export function createSnapshotCache(options: SnapshotCacheOptions): SnapshotCach
     throw unavailable('The key is being changed again and again.')
   }
 
-  /** Null when the read was overtaken by an eviction. From the end of the read to the entry's place nothing is awaited. */
+  /**
+   * Null when the read was overtaken by an eviction. From that question to the end nothing is awaited: an eviction comes
+   * either before it, and the read is made again, or after it, and removes the entry; and whoever asks after that
+   * eviction finds the flight closed.
+   */
   async function readOnce(tokenHash: TokenHash, ticket: ReadTicket): Promise<CacheEntry | null> {
     const readAt = clock.now()
-    const readGeneration = trusted ? generation : 0
+    const readGeneration = trusted ? generation : UNTRUSTED
     const record = await askSource(tokenHash)
     if (evictions.hasEvictedSince(ticket, marksOf(tokenHash, record))) return null
     const snapshot = record === null ? null : compileSnapshot(record)
@@ -202,6 +208,7 @@ export function createSnapshotCache(options: SnapshotCacheOptions): SnapshotCach
       usedLately: false,
     }
     store.put(entry)
+    flights.close(tokenHash)
     return entry
   }
 
@@ -253,6 +260,8 @@ export function createSnapshotCache(options: SnapshotCacheOptions): SnapshotCach
       if (trusted) return
       trusted = true
       generation++
+      // A read that began in the silence may miss what changed in it, and callers who come now would join it.
+      evictions.noteAll()
     },
   }
 }

@@ -34,3 +34,18 @@ test('work that throws before it awaits is a failure like any other', async () =
   ).rejects.toThrow('at once')
   expect(flight.isUnderWay('a')).toBe(false)
 })
+
+test('nobody joins a flight that was closed, and its end does not disturb the next one', async () => {
+  const flight = createSingleFlight<string, string>()
+  const first = Promise.withResolvers<string>()
+  const second = Promise.withResolvers<string>()
+  const early = flight.run('a', () => first.promise)
+  flight.close('a')
+  const late = flight.run('a', () => second.promise)
+  first.resolve('first')
+  expect(await early).toBe('first')
+  expect(flight.isUnderWay('a')).toBe(true)
+  second.resolve('second')
+  expect(await late).toBe('second')
+  expect(flight.size).toBe(0)
+})
