@@ -1,4 +1,5 @@
 import { builder } from './graphql/builder.ts'
+import './actors/schema.ts'
 import './graphql/connection.ts'
 import './keys/schema.ts'
 import './scopes/schema.ts'

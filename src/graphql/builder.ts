@@ -1,11 +1,9 @@
 import SchemaBuilder from '@pothos/core'
 import ComplexityPlugin from '@pothos/plugin-complexity'
-import DataloaderPlugin from '@pothos/plugin-dataloader'
 import ErrorsPlugin from '@pothos/plugin-errors'
 import PrismaPlugin from '@pothos/plugin-prisma'
 import RelayPlugin from '@pothos/plugin-relay'
 import ScopeAuthPlugin from '@pothos/plugin-scope-auth'
-import { GraphQLError } from 'graphql'
 import {
   DateTimeResolver,
   EmailAddressResolver,
@@ -21,7 +19,7 @@ import type { PrismaClient } from '../generated/prisma/client.ts'
 import { formatPublicId, isPublicIdTypename, parsePublicId } from '../public-id.ts'
 import { requireAuthenticated, requireTenantPermission } from './authorization.ts'
 import type { GraphQLContext } from './context.ts'
-import { COST_MAX, DEPTH_MAX, PAGE_SIZE_DEFAULT } from './limits.ts'
+import { PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX } from './limits.ts'
 
 export interface SchemaTypes {
   Context: GraphQLContext
@@ -47,7 +45,7 @@ export interface SchemaTypes {
  * anything below becomes a result, ids are decoded, the caller is authorized, the cost is counted, rows are read.
  */
 export const builder = new SchemaBuilder<SchemaTypes>({
-  plugins: [ErrorsPlugin, RelayPlugin, ScopeAuthPlugin, ComplexityPlugin, PrismaPlugin, DataloaderPlugin],
+  plugins: [ErrorsPlugin, RelayPlugin, ScopeAuthPlugin, ComplexityPlugin, PrismaPlugin],
   defaultFieldNullability: false,
   errors: {
     directResult: true,
@@ -55,7 +53,6 @@ export const builder = new SchemaBuilder<SchemaTypes>({
     defaultUnionOptions: { name: ({ fieldName }) => `${capitalize(fieldName)}Result` },
   },
   relay: {
-    nodesOnConnection: { complexity: { field: 0, multiplier: 1 } },
     clientMutationId: 'omit',
     cursorType: 'String',
     encodeGlobalID: (typename, id) => {
@@ -70,7 +67,31 @@ export const builder = new SchemaBuilder<SchemaTypes>({
     nodesQueryOptions: false,
     nodeQueryOptions: {
       description: 'Any one thing by its id; null when there is none that the caller may see.',
+      authScopes: { authenticated: true },
+      args: { id: { description: 'The thing.' } },
     },
+    nodeTypeOptions: { description: 'A thing that has an id of its own.' },
+    idFieldOptions: { description: 'Identifies the thing for good, among all things of every kind.' },
+    // A connection costs what one row costs, times the rows that can come back.
+    defaultConnectionFieldOptions: {
+      complexity: ({ first, last }) => ({ field: 1, multiplier: countRows(first ?? last) }),
+    },
+    edgesFieldOptions: { description: 'The rows, each with its cursor.', complexity: { field: 1, multiplier: 1 } },
+    nodesOnConnection: { description: 'The rows without cursors.', complexity: { field: 1, multiplier: 1 } },
+    nodeFieldOptions: { description: 'The row itself.' },
+    cursorFieldOptions: { description: 'Place of the row in the list, for `after` and `before`.' },
+    firstArgOptions: {
+      description: `Rows from the beginning, 0 to ${PAGE_SIZE_MAX}; ${PAGE_SIZE_DEFAULT} when absent.`,
+    },
+    afterArgOptions: { description: 'Only rows after this cursor.' },
+    lastArgOptions: { description: `Instead of \`first\`: rows from the end, 0 to ${PAGE_SIZE_MAX}.` },
+    beforeArgOptions: { description: 'Only rows before this cursor.' },
+    pageInfoFieldOptions: { description: 'Where the page lies in the list.' },
+    pageInfoTypeOptions: { description: 'Where a page lies in its list.' },
+    hasNextPageFieldOptions: { description: 'Whether rows come after the page.' },
+    hasPreviousPageFieldOptions: { description: 'Whether rows come before the page.' },
+    startCursorFieldOptions: { description: 'Cursor of the first row; null for an empty page.' },
+    endCursorFieldOptions: { description: 'Cursor of the last row; null for an empty page.' },
   },
   scopeAuth: {
     defaultStrategy: 'all',
@@ -81,18 +102,8 @@ export const builder = new SchemaBuilder<SchemaTypes>({
     }),
     unauthorizedError: () => new KeywardError('FORBIDDEN', 'The caller may not see this field.'),
   },
-  complexity: {
-    defaultComplexity: 1,
-    defaultListMultiplier: PAGE_SIZE_DEFAULT,
-    limit: { complexity: COST_MAX, depth: DEPTH_MAX },
-    complexityError: (kind, { complexity, maxComplexity, depth, maxDepth }) =>
-      new GraphQLError(
-        kind === 'Depth'
-          ? `The document is ${depth} levels deep; at most ${maxDepth} are allowed.`
-          : `The document costs ${complexity}; at most ${maxComplexity} are allowed. Ask for fewer rows or fields.`,
-        { extensions: { code: 'QUERY_TOO_COMPLEX' } },
-      ),
-  },
+  // Counted before the execution (see `document-limits.ts`), so that no limit is set here.
+  complexity: { defaultComplexity: 1, defaultListMultiplier: PAGE_SIZE_DEFAULT },
   prisma: {
     client: ({ prisma }): PrismaClient => prisma,
     dmmf: getDatamodel(),
@@ -101,6 +112,11 @@ export const builder = new SchemaBuilder<SchemaTypes>({
     onUnusedQuery: null,
   },
 })
+
+/** Sizes that are out of range are refused by the field itself, in its own words, whatever they would cost. */
+function countRows(size: number | null | undefined): number {
+  return Math.min(Math.max(size ?? PAGE_SIZE_DEFAULT, 0), PAGE_SIZE_MAX)
+}
 
 function capitalize(name: string): string {
   return name.charAt(0).toUpperCase() + name.slice(1)

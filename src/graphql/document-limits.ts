@@ -1,66 +1,158 @@
-import { maxAliasesPlugin } from '@escape.tech/graphql-armor-max-aliases'
-import { maxDepthPlugin } from '@escape.tech/graphql-armor-max-depth'
-import { maxTokensPlugin } from '@escape.tech/graphql-armor-max-tokens'
-import { GraphQLError, Kind, type SelectionSetNode, type ValidationContext, type ValidationRule } from 'graphql'
+import { complexityFromQuery } from '@pothos/plugin-complexity'
+import {
+  type DocumentNode,
+  type ExecutionArgs,
+  GraphQLError,
+  getOperationAST,
+  Kind,
+  Lexer,
+  type OperationDefinitionNode,
+  type ParseOptions,
+  parse,
+  type SelectionSetNode,
+  Source,
+  TokenKind,
+  type ValidationContext,
+  type ValidationRule,
+} from 'graphql'
 import type { Plugin } from 'graphql-yoga'
-import { ALIASES_MAX, DEPTH_MAX, ROOT_FIELDS_MAX, TOKENS_MAX } from './limits.ts'
-
-const CODE = 'QUERY_TOO_COMPLEX'
+import { KeywardError } from '../errors/keyward-error.ts'
+import { ALIASES_MAX, COST_MAX, DEPTH_MAX, DOCUMENT_CHARACTERS_MAX, ROOT_FIELDS_MAX, TOKENS_MAX } from './limits.ts'
 
 /**
- * What a document may ask for, checked before any of it is executed. The rules do not look at variables, so their
- * verdict on a document can be remembered; what depends on variables is counted when it is executed (see `builder.ts`).
+ * What a document may ask for, checked before any of it is executed:
+ *
+ *     text ─▶ characters, tokens ─▶ parsed ─▶ depth, aliases, root fields ─▶ validated ─▶ cost ─▶ executed
+ *
+ * Everything but the cost depends on the document alone: it is checked once, and remembered with the parsed document.
+ * The cost depends on variables, such as the size of a page, and is counted for each execution.
  */
-export function documentLimits(): Plugin[] {
-  // Reported instead of thrown: a thrown error would bypass validation's own answer, and close a WebSocket.
-  const reported = {
-    propagateOnRejection: false,
-    onReject: [
-      (context: ValidationContext | null, error: GraphQLError) =>
-        context?.reportError(new GraphQLError(plain(error), { extensions: { code: CODE } })),
-    ],
+export function documentLimits(): Plugin {
+  return {
+    onParse: ({ setParseFn }) => setParseFn(parseBounded),
+    onValidate: ({ addValidationRule }) => addValidationRule(documentExtentRule),
+    onExecute: ({ args }) => refuseCost(args),
+    onSubscribe: ({ args }) => refuseCost(args),
   }
-  return [
-    maxTokensPlugin({
-      n: TOKENS_MAX,
-      onReject: [(_context: unknown, error: GraphQLError) => Object.assign(error.extensions, { code: CODE })],
-    }) as Plugin,
-    maxDepthPlugin({ n: DEPTH_MAX, flattenFragments: true, ...reported }) as Plugin,
-    maxAliasesPlugin({ n: ALIASES_MAX, allowList: [], ...reported }) as Plugin,
-    { onValidate: ({ addValidationRule }) => addValidationRule(rootFieldsRule) },
-  ]
 }
 
-function plain(error: GraphQLError): string {
-  return error.message.replace(/^Syntax Error: /, '')
+function parseBounded(source: string | Source, options?: ParseOptions): DocumentNode {
+  const document = typeof source === 'string' ? new Source(source) : source
+  if (document.body.length > DOCUMENT_CHARACTERS_MAX) {
+    throw tooComplex(`The document has ${document.body.length} characters; at most ${DOCUMENT_CHARACTERS_MAX}`)
+  }
+  try {
+    return parse(document, { ...options, maxTokens: TOKENS_MAX })
+  } catch (error) {
+    // The parser gives up at the same number, and does not tell that from a mistake in the document.
+    if (hasTooManyTokens(document))
+      throw tooComplex(`The document has more than ${TOKENS_MAX} tokens; at most that many`)
+    throw error
+  }
 }
 
-/** Each field at the root is work of its own, and in a mutation a transaction of its own. */
-const rootFieldsRule: ValidationRule = (context) => ({
-  OperationDefinition(operation) {
-    const count = countFields(context, operation.selectionSet, new Set())
-    if (count <= ROOT_FIELDS_MAX) return
-    context.reportError(
-      new GraphQLError(`The operation has ${count} fields at its root; at most ${ROOT_FIELDS_MAX} are allowed.`, {
-        nodes: operation,
-        extensions: { code: CODE },
-      }),
-    )
-  },
-})
+function hasTooManyTokens(document: Source): boolean {
+  const lexer = new Lexer(document)
+  try {
+    for (let count = 0; count <= TOKENS_MAX; count++) if (lexer.advance().kind === TokenKind.EOF) return false
+    return true
+  } catch {
+    return false
+  }
+}
 
-function countFields(context: ValidationContext, { selections }: SelectionSetNode, seen: Set<string>): number {
-  let count = 0
-  for (const selection of selections) {
-    if (selection.kind === Kind.FIELD) {
-      count += 1
-    } else if (selection.kind === Kind.INLINE_FRAGMENT) {
-      count += countFields(context, selection.selectionSet, seen)
-    } else if (!seen.has(selection.name.value)) {
-      seen.add(selection.name.value)
-      const fragment = context.getFragment(selection.name.value)
-      if (fragment) count += countFields(context, fragment.selectionSet, seen)
+/** How far a selection reaches. A fragment counts wherever it is spread. */
+interface Extent {
+  /** Levels of fields. */
+  readonly depth: number
+  readonly aliases: number
+  /** Fields of its first level. */
+  readonly fields: number
+}
+
+const NOTHING: Extent = { depth: 0, aliases: 0, fields: 0 }
+
+/** Introspection is measured like anything else. */
+const documentExtentRule: ValidationRule = (context) => {
+  const measure = createMeasure(context)
+  return {
+    OperationDefinition(operation) {
+      const { depth, aliases, fields } = measure(operation.selectionSet)
+      const report = (detail: string) => reportTooComplex(context, operation, detail)
+      if (depth > DEPTH_MAX) report(`The operation has ${depth} levels; at most ${DEPTH_MAX}`)
+      if (aliases > ALIASES_MAX) report(`The operation has ${aliases} aliases; at most ${ALIASES_MAX}`)
+      // Each field at the root is work of its own, and in a mutation a transaction of its own.
+      if (fields > ROOT_FIELDS_MAX) report(`The operation has ${fields} fields at its root; at most ${ROOT_FIELDS_MAX}`)
+    },
+  }
+}
+
+/** Each fragment is measured once, however often it is spread: a chain of doubling fragments would take for ever. */
+function createMeasure(context: ValidationContext): (selectionSet: SelectionSetNode) => Extent {
+  const fragments = new Map<string, Extent>()
+
+  function measureFragment(name: string): Extent {
+    const known = fragments.get(name)
+    if (known !== undefined) return known
+    // A fragment that spreads itself is refused by another rule; here it must only come to an end.
+    fragments.set(name, NOTHING)
+    const fragment = context.getFragment(name)
+    const extent = fragment ? measure(fragment.selectionSet) : NOTHING
+    fragments.set(name, extent)
+    return extent
+  }
+
+  function measure({ selections }: SelectionSetNode): Extent {
+    let { depth, aliases, fields } = NOTHING
+    for (const selection of selections) {
+      if (selection.kind === Kind.FIELD) {
+        const below = selection.selectionSet ? measure(selection.selectionSet) : NOTHING
+        depth = Math.max(depth, 1 + below.depth)
+        aliases += below.aliases + (selection.alias ? 1 : 0)
+        fields += 1
+      } else {
+        const isSpread = selection.kind === Kind.FRAGMENT_SPREAD
+        const extent = isSpread ? measureFragment(selection.name.value) : measure(selection.selectionSet)
+        depth = Math.max(depth, extent.depth)
+        aliases += extent.aliases
+        fields += extent.fields
+      }
     }
+    return { depth, aliases, fields }
   }
-  return count
+
+  return measure
+}
+
+/** Throws QUERY_TOO_COMPLEX. */
+function refuseCost(args: ExecutionArgs): void {
+  const cost = countCost(args)
+  if (cost <= COST_MAX) return
+  throw tooComplex(`The operation costs ${cost}, each field once per row that could come back; at most ${COST_MAX}`)
+}
+
+function countCost({ schema, document, operationName, variableValues }: ExecutionArgs): number {
+  const operation = getOperationAST(document, operationName)
+  if (!operation) return 0
+  try {
+    const variables = variableValues ?? {}
+    return complexityFromQuery(pickOperation(document, operation), { schema, variables }).complexity
+  } catch (error) {
+    // Variables that are not valid: the execution refuses them before it does anything, and says what is wrong.
+    if (error instanceof GraphQLError) return 0
+    throw error
+  }
+}
+
+function pickOperation({ kind, definitions }: DocumentNode, operation: OperationDefinitionNode): DocumentNode {
+  return { kind, definitions: [operation, ...definitions.filter((one) => one.kind === Kind.FRAGMENT_DEFINITION)] }
+}
+
+function reportTooComplex(context: ValidationContext, operation: OperationDefinitionNode, detail: string): void {
+  const originalError = tooComplex(detail)
+  context.reportError(new GraphQLError(originalError.detail, { nodes: operation, originalError }))
+}
+
+function tooComplex(detail: string): KeywardError {
+  return new KeywardError('QUERY_TOO_COMPLEX', `${detail} are allowed.`)
 }

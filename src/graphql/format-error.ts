@@ -1,80 +1,83 @@
 import { GraphQLError } from 'graphql'
-import type { ErrorCode } from '../errors/catalogue.ts'
+import { isAsyncIterable, mapAsyncIterator, type Plugin } from 'graphql-yoga'
 import { KeywardError } from '../errors/keyward-error.ts'
+import { problemHeaders } from '../http/problem.ts'
 import type { Logger } from '../lib/logger.ts'
 
-export interface ErrorFormatterDeps {
+export interface ErrorFormatDeps {
   readonly logger: Pick<Logger, 'error'>
   /** Whether an error means that the database cannot answer right now. */
   readonly isUnavailable: (error: unknown) => boolean
 }
 
-const UNAVAILABLE_DETAIL = 'The database cannot be reached right now.'
+interface Result {
+  errors?: readonly GraphQLError[]
+}
 
 /**
  * The form in which a top-level error leaves the server: always with a code of the catalogue, and with the text of an
  * error only when that text was written for callers. Everything else is INTERNAL, and its cause is in the log.
+ *
+ * This is the last step before an answer is written, so that no error passes by, wherever it came from.
  */
-export function createErrorFormatter({ logger, isUnavailable }: ErrorFormatterDeps) {
-  return (thrown: unknown): GraphQLError => {
-    const cause = findOriginal(thrown)
-    const original = isUnavailable(cause)
-      ? new KeywardError('UNAVAILABLE', UNAVAILABLE_DETAIL, { retryAfterSeconds: 1 })
-      : cause
-    if (original instanceof KeywardError) return formatKeywardError(thrown, original)
-    if (thrown instanceof GraphQLError && (original === thrown || original instanceof GraphQLError)) {
-      return withCode(thrown, thrown.message, readCode(thrown) ?? 'QUERY_INVALID')
-    }
-    logger.error({ err: original }, 'A GraphQL request failed.')
-    return withCode(thrown, 'The cause is in the log, under the id of this request.', 'INTERNAL')
+export function errorFormat(deps: ErrorFormatDeps): Plugin<object, { readonly requestId: string }> {
+  return {
+    onResultProcess({ result, setResult, serverContext: { requestId } }) {
+      const format = (one: Result): Result =>
+        one.errors ? { ...one, errors: one.errors.map((error) => formatError(deps, error, requestId)) } : one
+      if (isAsyncIterable(result)) setResult(mapAsyncIterator(result, format))
+      else setResult(Array.isArray(result) ? result.map(format) : format(result))
+    },
   }
 }
 
-function findOriginal(thrown: unknown): unknown {
-  return thrown instanceof GraphQLError && thrown.originalError ? findOriginal(thrown.originalError) : thrown
-}
-
-function readCode(error: GraphQLError): string | undefined {
-  const code = findCode(error)
-  // Yoga and graphql-js have codes of their own for what the catalogue calls an invalid document.
-  return code === undefined || OTHERS_CODES.has(code) ? undefined : code
-}
-
-const OTHERS_CODES = new Set(['BAD_USER_INPUT', 'GRAPHQL_PARSE_FAILED', 'GRAPHQL_VALIDATION_FAILED', 'BAD_REQUEST'])
-
-function findCode(error: GraphQLError): string | undefined {
-  const code = error.extensions['code']
-  return typeof code === 'string' ? code : undefined
-}
-
-function formatKeywardError(thrown: unknown, error: KeywardError): GraphQLError {
-  // Inside a field an error belongs to the data around it. One from before the execution is the answer itself.
-  const atField = thrown instanceof GraphQLError && thrown.path !== undefined
-  const retryAfter = error.retryAfterSeconds === undefined ? {} : { retryAfterSeconds: error.retryAfterSeconds }
-  const headers: Record<string, string> =
-    error.retryAfterSeconds === undefined ? {} : { 'retry-after': String(error.retryAfterSeconds) }
-  return withCode(thrown, error.detail, error.code, {
-    ...retryAfter,
-    ...(error.issues.length > 0 && { issues: error.issues }),
-    ...(!atField && { http: { status: error.spec.status, headers } }),
+function formatError({ logger, isUnavailable }: ErrorFormatDeps, thrown: GraphQLError, requestId: string) {
+  const cause = findCause(thrown)
+  const error = toKeywardError(cause, isUnavailable)
+  if (error.code === 'INTERNAL') logger.error({ err: cause, requestId }, 'A GraphQL request failed.')
+  const isAtField = thrown.path !== undefined
+  return new GraphQLError(error.detail, {
+    nodes: thrown.nodes ?? null,
+    source: thrown.source ?? null,
+    positions: thrown.positions ?? null,
+    path: thrown.path ?? null,
+    extensions: { ...describe(error), ...(!isAtField && { http: toHttp(error) }) },
   })
 }
 
-function withCode(
-  thrown: unknown,
-  message: string,
-  code: ErrorCode | string,
-  extensions: Record<string, unknown> = {},
-): GraphQLError {
-  const at = thrown instanceof GraphQLError ? thrown : undefined
-  const http = at?.extensions['http']
-  return new GraphQLError(message, {
-    ...(at && {
-      nodes: at.nodes ?? null,
-      source: at.source ?? null,
-      positions: at.positions ?? null,
-      path: at.path ?? null,
-    }),
-    extensions: { ...(http === undefined ? {} : { http }), ...extensions, code },
-  })
+function findCause(thrown: unknown): unknown {
+  return thrown instanceof GraphQLError && thrown.originalError ? findCause(thrown.originalError) : thrown
+}
+
+function toKeywardError(cause: unknown, isUnavailable: (error: unknown) => boolean): KeywardError {
+  if (cause instanceof KeywardError) return cause
+  // What graphql-js and Yoga themselves find is about the caller's document, variables or parameters.
+  if (cause instanceof GraphQLError) return new KeywardError('QUERY_INVALID', cause.message)
+  if (isUnavailable(cause)) {
+    return new KeywardError('UNAVAILABLE', 'The database cannot be reached right now.', { retryAfterSeconds: 1 })
+  }
+  return new KeywardError('INTERNAL', 'The cause is in the log, under the id of this request.')
+}
+
+function describe({ code, issues, retryAfterSeconds }: KeywardError): Record<string, unknown> {
+  return { code, ...(issues.length > 0 && { issues }), ...(retryAfterSeconds !== undefined && { retryAfterSeconds }) }
+}
+
+/**
+ * An error inside a field belongs to the data around it. One from before the execution is the answer itself and has a
+ * status of its own; but to a client that accepts `application/json` alone, what is wrong with its document is said under
+ * 200, as GraphQL over HTTP has it, and that is what `spec` tells Yoga.
+ */
+function toHttp(error: KeywardError) {
+  const spec = error.code === 'QUERY_INVALID' || error.code === 'QUERY_TOO_COMPLEX'
+  return { status: error.spec.status, headers: toRecord(problemHeaders(error)), spec }
+}
+
+function toRecord(flat: readonly string[]): Record<string, string> {
+  const record: Record<string, string> = {}
+  for (const [index, name] of flat.entries()) {
+    const value = flat[index + 1]
+    if (index % 2 === 0 && value !== undefined) record[name] = value
+  }
+  return record
 }

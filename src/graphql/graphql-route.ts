@@ -1,17 +1,21 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import { Readable } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
 import type { GraphQLSchema } from 'graphql'
-import { createYoga } from 'graphql-yoga'
+import { createLRUCache, createYoga, type GraphQLParams, type Plugin } from 'graphql-yoga'
 import type { Caller } from '../actors/caller.ts'
 import type { CommandRunner } from '../commands/command-runner.ts'
 import { KeywardError } from '../errors/keyward-error.ts'
-import { findMediaTypeError, readBody } from '../http/body.ts'
+import { findMediaTypeError, parseJson, readBody } from '../http/body.ts'
 import type { Route } from '../http/router.ts'
 import type { Logger } from '../lib/logger.ts'
 import type { GraphQLContext } from './context.ts'
+import { allowOrigin, answerPreflight, CSRF_HEADER } from './cors.ts'
 import { documentLimits } from './document-limits.ts'
-import { createErrorFormatter } from './format-error.ts'
+import { errorFormat } from './format-error.ts'
 import { sendGraphiql, wantsGraphiql } from './graphiql.ts'
-import { BODY_BYTES_MAX } from './limits.ts'
+import { parseGraphQLParams } from './graphql-params.ts'
+import { BODY_BYTES_MAX, DOCUMENTS_REMEMBERED_MAX } from './limits.ts'
 import { toExpectedError } from './user-errors.ts'
 
 export interface GraphQLRouteDeps {
@@ -29,50 +33,70 @@ export interface GraphQLRouteDeps {
 interface ServerContext {
   readonly nodeRequest: IncomingMessage
   readonly requestId: string
+  /** What a POST asks for; a GET says it in its query string. */
+  readonly params: GraphQLParams | null
 }
-
-/** A page of another origin can send neither this header nor a JSON body without asking first (CORS preflight). */
-const CSRF_HEADER = 'x-keyward-csrf'
 
 export const GRAPHQL_PATH = '/graphql'
 
-/** `/graphql`: GraphiQL for browsers, and GraphQL over HTTP for everybody else. */
+const METHODS = ['GET', 'HEAD', 'POST', 'OPTIONS'] as const
+
+/**
+ * `/graphql`: GraphiQL for browsers, and GraphQL over HTTP for everybody else.
+ *
+ *     request ─▶ origin ─▶ method ─▶ forgery ─▶ body ─▶ document and its limits ─▶ who ─▶ cost ─▶ fields ─▶ answer
+ *
+ * What fails before the document is looked at is answered with problem details, as on every other path.
+ */
 export function createGraphQLRoute(deps: GraphQLRouteDeps): Route {
-  const { corsOrigins, logger } = deps
-  const yoga = createYoga<ServerContext, GraphQLContext>({
+  const origins = new Set(deps.corsOrigins)
+  const yoga = createServer(deps)
+
+  return {
+    method: '*',
+    path: GRAPHQL_PATH,
+    async handle(req, res, requestId) {
+      allowOrigin(req, res, origins)
+      if (req.method === 'OPTIONS') return answerPreflight(res)
+      if (wantsGraphiql(req)) return sendGraphiql(req, res, requestId)
+      refuseMethod(req)
+      refuseForgery(req)
+      const params = req.method === 'POST' ? await readParams(req) : null
+      const context = { nodeRequest: req, requestId, params }
+      const response = await yoga.handleNodeRequestAndResponse(toYogaRequest(req), res, context)
+      await send(res, response, requestId)
+    },
+  }
+}
+
+function createServer(deps: GraphQLRouteDeps) {
+  return createYoga<ServerContext, GraphQLContext>({
     schema: deps.schema,
     graphqlEndpoint: GRAPHQL_PATH,
     graphiql: false,
     landingPage: false,
     batching: false,
     multipart: false,
-    cors: corsOrigins.length > 0 && {
-      origin: [...corsOrigins],
-      methods: ['GET', 'POST', 'OPTIONS'],
-      allowedHeaders: ['authorization', 'content-type', 'x-request-id', CSRF_HEADER],
-      exposedHeaders: ['x-request-id', 'retry-after'],
+    cors: false,
+    maxRequestBodySize: false,
+    // A document that was refused is not worth remembering.
+    parserAndValidationCache: {
+      documentCache: createLRUCache({ max: DOCUMENTS_REMEMBERED_MAX }),
+      errorCache: { get: () => undefined, set() {} },
     },
-    logging: {
-      debug: (...args) => logger.debug({ args }, 'yoga'),
-      info: (...args) => logger.debug({ args }, 'yoga'),
-      warn: (...args) => logger.warn({ args }, 'yoga'),
-      // What fails is logged where it is formatted, once.
-      error: () => {},
-    },
-    maskedErrors: { errorMessage: 'Internal error', maskError: createErrorFormatter(deps) },
-    plugins: documentLimits(),
+    // What fails is logged where errors are brought into form, with the id of the request.
+    logging: false,
+    maskedErrors: false,
+    plugins: [takeParams(), documentLimits(), errorFormat(deps)],
     context: async ({ nodeRequest, requestId }) => createContext(deps, await deps.identify(nodeRequest, requestId)),
   })
+}
 
+/** Hands Yoga what was read from the body. */
+function takeParams(): Plugin<object, ServerContext> {
   return {
-    method: '*',
-    path: GRAPHQL_PATH,
-    async handle(req, res, requestId) {
-      if (wantsGraphiql(req)) return sendGraphiql(req, res, requestId)
-      refuseForgery(req)
-      const body = req.method === 'POST' ? await readQuery(req) : undefined
-      setHeaders(res, requestId)
-      await yoga.handleNodeRequestAndResponse(toNodeRequest(req, body), res, { nodeRequest: req, requestId })
+    onRequestParse({ serverContext: { params }, setRequestParser }) {
+      if (params !== null) setRequestParser(() => params)
     },
   }
 }
@@ -88,31 +112,52 @@ function createContext({ commands, services }: GraphQLRouteDeps, caller: Caller)
   }
 }
 
+function refuseMethod(req: IncomingMessage): void {
+  if (METHODS.some((method) => method === req.method)) return
+  throw new KeywardError('METHOD_NOT_ALLOWED', `This path takes ${METHODS.join(', ')}.`, { allow: METHODS })
+}
+
 function refuseForgery(req: IncomingMessage): void {
-  if (req.method === 'OPTIONS' || req.method === 'POST' || req.headers[CSRF_HEADER] !== undefined) return
+  if (req.method === 'POST' || req.headers[CSRF_HEADER] !== undefined) return
   throw new KeywardError('CSRF_HEADER_MISSING', `Send POST with a JSON body, or the header \`${CSRF_HEADER}\`.`)
 }
 
-async function readQuery(req: IncomingMessage): Promise<string> {
+async function readParams(req: IncomingMessage): Promise<GraphQLParams> {
   const mediaTypeError = findMediaTypeError(req)
   if (mediaTypeError !== null) throw mediaTypeError
-  const body = await readBody(req, BODY_BYTES_MAX)
-  if (body === '') throw new KeywardError('MALFORMED_BODY', 'The body is empty.')
-  return body
+  return parseGraphQLParams(parseJson(await readBody(req, BODY_BYTES_MAX)))
 }
 
-function setHeaders(res: ServerResponse, requestId: string): void {
+/** The body was read already; an empty one keeps Yoga from waiting for it. */
+function toYogaRequest({ method = 'GET', url = GRAPHQL_PATH, headers, socket }: IncomingMessage) {
+  return { method, url, headers: { ...headers, accept: chooseAccept(headers.accept) }, socket, body: ' ' }
+}
+
+const SERVED_TYPES = new Set([
+  'application/graphql-response+json',
+  'application/json',
+  'application/*',
+  '*/*',
+  'text/event-stream',
+  'multipart/mixed',
+])
+
+/**
+ * The types of the Accept header that can be served. Yoga would execute the operation and find only then that it has no
+ * answer in a type that the client takes; a header that names none is disregarded instead (RFC 9110 §12.5.1).
+ */
+function chooseAccept(accept = '*/*'): string {
+  const types = accept.split(',').map((entry) => entry.split(';', 1).join('').trim().toLowerCase())
+  const served = types.filter((type) => SERVED_TYPES.has(type))
+  return served.length > 0 ? served.join(', ') : 'application/json'
+}
+
+async function send(res: ServerResponse, response: Response, requestId: string): Promise<void> {
+  res.setHeaders(response.headers)
   res.setHeader('X-Request-Id', requestId)
   res.setHeader('X-Content-Type-Options', 'nosniff')
   res.setHeader('Cache-Control', 'no-store')
-}
-
-function toNodeRequest(req: IncomingMessage, body: string | undefined) {
-  return {
-    ...(req.method !== undefined && { method: req.method }),
-    ...(req.url !== undefined && { url: req.url }),
-    headers: req.headers,
-    socket: req.socket,
-    ...(body !== undefined && { body }),
-  }
+  res.statusCode = response.status
+  if (response.body === null) res.end()
+  else await pipeline(Readable.from(response.body), res)
 }

@@ -4,10 +4,14 @@ export const PAGE_SIZE_MAX = 100
 export const PAGE_SIZE_DEFAULT = 20
 /** Levels of selection. The deepest document that a dashboard sends has 6; introspection has 13. */
 export const DEPTH_MAX = 15
-/** Aliases of one document. */
+/** Aliases of one operation. */
 export const ALIASES_MAX = 30
 /** Tokens of one document. The introspection query of GraphiQL has about 400. */
 export const TOKENS_MAX = 2000
+/** Characters of one document. Documents that were parsed are remembered, so this bounds what strangers can fill memory with. */
+export const DOCUMENT_CHARACTERS_MAX = 50_000
+/** Documents that are remembered as parsed and validated, at up to a megabyte each; dashboards send a few dozen. */
+export const DOCUMENTS_REMEMBERED_MAX = 200
 /** Fields at the root of one operation. */
 export const ROOT_FIELDS_MAX = 20
 /** Sum of the cost of all fields, each counted once per row that could come back. */

@@ -3,9 +3,17 @@ import type { GraphQLResolveInfo } from 'graphql'
 import type { GraphQLContext } from './context.ts'
 
 /**
- * The relations that the rows of a connection must be read with, so that what the caller selected takes one statement.
- * It is part of a Prisma query and only ever adds to a row, so it is typed as adding nothing.
+ * What rows must be read with, so that all that the caller selected of them, however deep, takes one statement. It is
+ * part of a Prisma query and typed as changing nothing about a row: only Pothos looks at what it adds.
  */
-export function planConnectionRows(context: GraphQLContext, info: GraphQLResolveInfo): Record<never, never> {
+type RowPlan = Record<never, never>
+
+/** For the rows of a connection. */
+export function planConnectionRows(context: GraphQLContext, info: GraphQLResolveInfo): RowPlan {
   return queryFromInfo({ context, info, paths: [['nodes'], ['edges', 'node']] })
+}
+
+/** For one row of a field that can be of several types. */
+export function planRow(context: GraphQLContext, info: GraphQLResolveInfo, typeName: string): RowPlan {
+  return queryFromInfo({ context, info, typeName })
 }

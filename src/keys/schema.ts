@@ -1,14 +1,12 @@
-import { type Actor as CallingActor, visibleTenantIds } from '../actors/actor.ts'
-import type { ApiKey as ApiKeyRow, User as UserRow } from '../generated/prisma/client.ts'
+import { type Actor, visibleTenantIds } from '../actors/actor.ts'
+import type { ApiKey as ApiKeyRow } from '../generated/prisma/client.ts'
 import { Environment as EnvironmentValues } from '../generated/prisma/enums.ts'
 import { requireTenantUuid } from '../graphql/authorization.ts'
 import { builder } from '../graphql/builder.ts'
-import type { GraphQLContext } from '../graphql/context.ts'
 import { NEWEST_FIRST, pageQuery, parsePage, toConnection } from '../graphql/keyset.ts'
 import { planConnectionRows } from '../graphql/row-plan.ts'
 import { commandErrors } from '../graphql/user-errors.ts'
 import { parsePublicIdOf } from '../public-id.ts'
-import { User, visibleUsers } from '../users/schema.ts'
 import { type CreatedKey, createKey } from './create-key.ts'
 import { disableKey } from './disable-key.ts'
 import { enableKey } from './enable-key.ts'
@@ -17,7 +15,7 @@ import { revokeKey } from './revoke-key.ts'
 import { deriveSecretState } from './secret-state.ts'
 
 /** Which keys the caller may see, as a condition on the table of keys. */
-function visibleKeys(actor: CallingActor): { tenantId?: { in: string[] } } {
+export function visibleKeys(actor: Actor): { tenantId?: { in: string[] } } {
   const tenantIds = visibleTenantIds(actor, 'keys:read')
   return tenantIds === 'all' ? {} : { tenantId: { in: [...tenantIds] } }
 }
@@ -125,44 +123,7 @@ export const ApiKey = builder.prismaNode('ApiKey', {
   }),
 })
 
-export const Actor = builder.unionType('Actor', {
-  description: 'Who does things: a person, or a machine with a management key.',
-  types: [User, ApiKey],
-  resolveType: (actor) => ('passwordHash' in actor ? User : ApiKey),
-})
-
-// Apart from the type, since who creates keys can itself be a key.
-builder.prismaObjectField(ApiKey, 'createdBy', (t) =>
-  t.loadable({
-    type: Actor,
-    nullable: true,
-    description: 'Who created the key; null for Keyward itself, and for whom the caller may not know of.',
-    load: loadCreators,
-    resolve: ({ createdByUserId, createdByKeyId }) => createdByUserId ?? createdByKeyId,
-  }),
-)
-
-/** Creators by id, in two statements for a whole page. Ids are unique over both tables. */
-async function loadCreators(ids: string[], ctx: GraphQLContext): Promise<(UserRow | ApiKeyRow | null)[]> {
-  const [users, keys] = await Promise.all([
-    ctx.prisma.user.findMany({ where: { id: { in: ids }, AND: visibleUsers(ctx) } }),
-    ctx.prisma.apiKey.findMany({ where: { id: { in: ids }, ...visibleKeys(ctx.caller.actor) } }),
-  ])
-  const byId = new Map([...users, ...keys].map((creator) => [creator.id, creator]))
-  return ids.map((id) => byId.get(id) ?? null)
-}
-
 builder.queryFields((t) => ({
-  viewer: t.field({
-    type: Actor,
-    nullable: true,
-    description: 'Who is asking; null for a caller who has not said.',
-    resolve: async (_root, _args, { caller: { actor }, prisma }) => {
-      if (actor.kind === 'user') return prisma.user.findUnique({ where: { id: actor.userId } })
-      if (actor.kind === 'apiKey') return prisma.apiKey.findUnique({ where: { id: actor.apiKeyId } })
-      return null
-    },
-  }),
   apiKey: t.prismaField({
     type: ApiKey,
     nullable: true,

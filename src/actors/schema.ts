@@ -1,0 +1,43 @@
+import { builder } from '../graphql/builder.ts'
+import { planRow } from '../graphql/row-plan.ts'
+import { ApiKey, visibleKeys } from '../keys/schema.ts'
+import { User, visibleUsers } from '../users/schema.ts'
+
+const Actor = builder.unionType('Actor', {
+  description: 'Who does things: a person, or a machine with a management key.',
+  types: [User, ApiKey],
+})
+
+builder.queryField('viewer', (t) =>
+  t.field({
+    type: Actor,
+    nullable: true,
+    description: 'Who is asking; null for a caller who has not said.',
+    resolve: async (_root, _args, ctx, info) => {
+      const { actor } = ctx.caller
+      if (actor.kind === 'user') {
+        const where = { id: actor.userId }
+        return User.addBrand(await ctx.prisma.user.findUniqueOrThrow({ ...planRow(ctx, info, 'User'), where }))
+      }
+      if (actor.kind === 'apiKey') {
+        const where = { id: actor.apiKeyId }
+        return ApiKey.addBrand(await ctx.prisma.apiKey.findUniqueOrThrow({ ...planRow(ctx, info, 'ApiKey'), where }))
+      }
+      return null
+    },
+  }),
+)
+
+builder.prismaObjectField(ApiKey, 'createdBy', (t) =>
+  t.field({
+    type: Actor,
+    nullable: true,
+    description: 'Who created the key; null for Keyward itself, and for whom the caller may not know of.',
+    select: (_args, ctx, nestedSelection) => ({
+      createdByUser: nestedSelection({ where: visibleUsers(ctx) }, [], 'User'),
+      createdByKey: nestedSelection({ where: visibleKeys(ctx.caller.actor) }, [], 'ApiKey'),
+    }),
+    resolve: ({ createdByUser, createdByKey }) =>
+      createdByUser === null ? createdByKey && ApiKey.addBrand(createdByKey) : User.addBrand(createdByUser),
+  }),
+)
