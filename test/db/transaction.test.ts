@@ -161,15 +161,23 @@ test('calls outside are never mistaken for calls inside, though Prisma sends the
   const { id } = await prisma.tenant.create({ data: newTenant() })
   const lookUp = (client: Pick<PrismaClient, 'tenant'> | Prisma.TransactionClient) =>
     client.tenant.findUnique({ where: { id }, select: { id: true } })
-  const inside = Array.from({ length: 3 }, () =>
+  const gate = createGate()
+  const outside = gate.opened.then(() => lookUp(prisma))
+  const inside = runInTransaction(async (tx) => {
+    const first = lookUp(tx).then((found) => found)
+    // The lookup outside joins the tick that the one inside has begun.
+    gate.open()
+    return first
+  })
+  expect(await Promise.all([inside, outside])).toEqual([{ id }, { id }])
+
+  const many = [1, 2, 3].map(() =>
     runInTransaction(async (tx) => {
       for (let round = 0; round < 50; round++) expect(await lookUp(tx)).toEqual({ id })
     }),
   )
-  const outside = Array.from({ length: 10 }, async () => {
-    for (let round = 0; round < 50; round++) expect(await lookUp(prisma)).toEqual({ id })
-  })
-  await Promise.all([...inside, ...outside])
+  for (let round = 0; round < 200; round++) expect(await lookUp(prisma)).toEqual({ id })
+  await Promise.all(many)
 })
 
 test('more transactions than connections take turns', async () => {
