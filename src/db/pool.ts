@@ -95,7 +95,10 @@ export function createPool(options: PoolOptions): DatabasePool {
     options.waitingMax ?? 2_000,
   )
   // Without a listener the loss of an idle connection would end the process. The pool has dropped it and connects anew.
-  pool.on('error', (error) => options.log.warn({ err: error }, 'an idle connection to the database was lost'))
+  pool.on('error', (error) => {
+    // Not the error itself, which carries the whole client. At the end the database may be faster than our good-bye.
+    if (!pool.ending) options.log.warn({ reason: error.message }, 'an idle connection to the database was lost')
+  })
   if (options.onStatement) observeStatements(pool, options.onStatement)
   return pool
 }
