@@ -55,15 +55,15 @@ const TIMEOUT_CHECK_INTERVAL_MS = 1_000
 const IDLE_CHECK_INTERVAL_MS = 50
 
 export function createHttpServer(options: HttpServerOptions): HttpServer {
-  const { nameRequest, logger } = options
+  const { nameRequest, logger, requestTimeoutMs = 15_000 } = options
   const findHandler = createRouter(options.routes, options.fallback)
   const sockets = new Set<Socket>()
   let stopping: Promise<void> | null = null
 
   const server = createServer(
     {
-      headersTimeout: options.headersTimeoutMs ?? 10_000,
-      requestTimeout: options.requestTimeoutMs ?? 15_000,
+      headersTimeout: Math.min(options.headersTimeoutMs ?? 10_000, requestTimeoutMs),
+      requestTimeout: requestTimeoutMs,
       keepAliveTimeout: options.keepAliveTimeoutMs ?? 72_000,
       connectionsCheckingInterval: TIMEOUT_CHECK_INTERVAL_MS,
       maxHeaderSize: HEADERS_BYTES_MAX,
