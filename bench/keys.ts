@@ -33,6 +33,12 @@ export function benchRecord(index: number): KeyRecord {
     revokedAt: null,
     secret: { secretId: TENANT_ID, activatedAt: 0, retiresAt: null },
     rotationPending: false,
+    config: {},
+    tenantConfig: {},
+    timeZone: 'UTC',
+    hasCredits: false,
+    signingSecret: null,
+    quotas: { flushSequence: 0, key: { day: null, month: null }, tenant: { day: null, month: null } },
   }
 }
 

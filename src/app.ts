@@ -68,10 +68,11 @@ export async function createApp(options: AppOptions): Promise<App> {
     ...(options.onStatement && { onStatement: options.onStatement }),
   })
   const prisma = createPrisma(pool)
+  const envelope = createEnvelope(options.masterKey)
   const prefixes = await loadPrefixDirectory(prisma)
 
   const dataPlane = createDataPlane({
-    keySource: createKeySource(pool),
+    keySource: createKeySource({ pool, envelope, nodeId: newId() }),
     usageSink: createUsageStore(pool),
     isIssuedPrefix: prefixes.isIssued,
     clock,
@@ -109,7 +110,6 @@ export async function createApp(options: AppOptions): Promise<App> {
     invalidate,
   })
 
-  const envelope = createEnvelope(options.masterKey)
   const passwords = createPasswords()
   const setUp = await setUpInstallation(
     { prisma, commands, passwords, envelope, newId, randomBytes, unseen: options.unseenCredentials ?? null },

@@ -1,8 +1,12 @@
 import type pg from 'pg'
+import type { KeyConfig, TenantConfig } from '../configs/effective-config.ts'
 import { isUnavailable } from '../db/database-failures.ts'
 import { KeywardError } from '../errors/keyward-error.ts'
+import type { Envelope } from '../secrets/envelope.ts'
+import type { StoredCount } from '../verify/limits/quota-count.ts'
 import type { KeyRecord, KeySource } from '../verify/ports.ts'
 import type { Environment } from './environment.ts'
+import { signingSecretPurpose } from './signing-secret.ts'
 import { tokenHashToBytes } from './token.ts'
 
 interface KeyRow {
@@ -24,6 +28,25 @@ interface KeyRow {
   readonly activated_at: Date | null
   readonly retires_at: Date | null
   readonly rotation_pending: boolean
+  readonly config: unknown
+  readonly tenant_config: unknown
+  readonly tenant_time_zone: string
+  readonly has_credits: boolean
+  readonly sealed_signing_secret: Buffer | null
+  readonly key_day: StoredCountRow
+  readonly key_month: StoredCountRow
+  readonly tenant_day: StoredCountRow
+  readonly tenant_month: StoredCountRow
+  readonly flush_sequence: string
+}
+
+/** The period and what was used in it; PostgreSQL prints both as JSON. Null: nothing was ever used. */
+type StoredCountRow = readonly [periodId: string, used: number] | null
+
+/** Periods are written so that later ones sort after earlier ones. */
+function latestCount(subject: string, unit: 'day' | 'month'): string {
+  return `(SELECT json_build_array(period_id, used) FROM quota_counts
+            WHERE subject_id = ${subject} AND unit = '${unit}' ORDER BY period_id DESC LIMIT 1)`
 }
 
 /** One statement, from the unique index of hashes outward; named, so that PostgreSQL plans it once per connection. */
@@ -39,21 +62,38 @@ const FIND_BY_TOKEN_HASH = {
                     WHERE other.tenant_id = key.tenant_id AND other.api_key_id = key.id
                       AND other.activated_at IS NULL AND other.retires_at IS NULL) AS rotation_pending,
            ARRAY(SELECT scope.name FROM scopes scope
-                  WHERE scope.tenant_id = key.tenant_id AND NOT scope.active) AS inactive_scopes
+                  WHERE scope.tenant_id = key.tenant_id AND NOT scope.active) AS inactive_scopes,
+           key.config, key.sealed_signing_secret,
+           tenant.config AS tenant_config, tenant.time_zone AS tenant_time_zone,
+           EXISTS (SELECT FROM api_key_credits credits WHERE credits.api_key_id = key.id) AS has_credits,
+           ${latestCount('key.id', 'day')} AS key_day,
+           ${latestCount('key.id', 'month')} AS key_month,
+           ${latestCount('tenant.id', 'day')} AS tenant_day,
+           ${latestCount('tenant.id', 'month')} AS tenant_month,
+           coalesce((SELECT sequence FROM quota_flushes WHERE node_id = $2), 0) AS flush_sequence
       FROM api_key_secrets secret
       JOIN api_keys key ON key.tenant_id = secret.tenant_id AND key.id = secret.api_key_id
       JOIN tenants tenant ON tenant.id = key.tenant_id
      WHERE secret.hash = $1`,
 }
 
+export interface KeySourceDeps {
+  readonly pool: pg.Pool
+  /** Opens signing secrets. */
+  readonly envelope: Envelope
+  /** This start of this server, under which it flushes counts of quotas. */
+  readonly nodeId: string
+}
+
 /** Reads keys from PostgreSQL for verification. Rejects with UNAVAILABLE when the database does not answer. */
-export function createKeySource(pool: pg.Pool): KeySource {
+export function createKeySource({ pool, envelope, nodeId }: KeySourceDeps): KeySource {
   return {
     async findByTokenHash(tokenHash) {
       try {
-        const { rows } = await pool.query<KeyRow>({ ...FIND_BY_TOKEN_HASH, values: [tokenHashToBytes(tokenHash)] })
+        const values = [tokenHashToBytes(tokenHash), nodeId]
+        const { rows } = await pool.query<KeyRow>({ ...FIND_BY_TOKEN_HASH, values })
         const [row] = rows
-        return row === undefined ? null : toRecord(row)
+        return row === undefined ? null : toRecord(row, envelope)
       } catch (error) {
         if (!isUnavailable(error)) throw error
         throw new KeywardError('UNAVAILABLE', 'The database cannot be reached right now.', {
@@ -65,7 +105,7 @@ export function createKeySource(pool: pg.Pool): KeySource {
   }
 }
 
-function toRecord(row: KeyRow): KeyRecord {
+function toRecord(row: KeyRow, envelope: Envelope): KeyRecord {
   return {
     keyId: row.key_id,
     tenantId: row.tenant_id,
@@ -87,7 +127,24 @@ function toRecord(row: KeyRow): KeyRecord {
       retiresAt: toInstant(row.retires_at),
     },
     rotationPending: row.rotation_pending,
+    config: row.config as KeyConfig,
+    tenantConfig: row.tenant_config as TenantConfig,
+    timeZone: row.tenant_time_zone,
+    hasCredits: row.has_credits,
+    signingSecret:
+      row.sealed_signing_secret === null
+        ? null
+        : envelope.open(row.sealed_signing_secret, signingSecretPurpose(row.key_id)),
+    quotas: {
+      flushSequence: Number(row.flush_sequence),
+      key: { day: toCount(row.key_day), month: toCount(row.key_month) },
+      tenant: { day: toCount(row.tenant_day), month: toCount(row.tenant_month) },
+    },
   }
+}
+
+function toCount(row: StoredCountRow): StoredCount | null {
+  return row === null ? null : { periodId: row[0], used: row[1] }
 }
 
 function toInstant(time: Date | null): number | null {

@@ -1,5 +1,8 @@
+import type { KeyConfig, TenantConfig } from '../configs/effective-config.ts'
 import type { Environment } from '../keys/environment.ts'
 import type { TokenHash } from '../keys/token.ts'
+import type { StoredQuotas } from './limits/limits.ts'
+import type { QuotaFlush } from './limits/quota-ledger.ts'
 import type { VerdictCode } from './verdict.ts'
 
 /**
@@ -30,6 +33,16 @@ export interface KeyRecord {
   readonly secret: KeySecretRecord
   /** Whether another secret of the key waits for its first use. */
   readonly rotationPending: boolean
+  /** What the key, and its tenant, have set; see `configs/effective-config.ts`. */
+  readonly config: KeyConfig
+  readonly tenantConfig: TenantConfig
+  /** The tenant's IANA zone, in which its days and months begin. */
+  readonly timeZone: string
+  /** Whether the key spends credits. */
+  readonly hasCredits: boolean
+  /** Null for a key that signs no requests. */
+  readonly signingSecret: Uint8Array | null
+  readonly quotas: StoredQuotas
 }
 
 export interface KeySecretRecord {
@@ -66,6 +79,14 @@ export interface MinuteUsage {
   readonly minute: number
   readonly code: VerdictCode
   readonly count: number
+}
+
+export interface QuotaSink {
+  /**
+   * Adds the counts exactly once for each sequence of this node, however often it is called. Rejects when that is not
+   * certain.
+   */
+  write(flush: QuotaFlush): Promise<void>
 }
 
 export interface UsageFlush {
