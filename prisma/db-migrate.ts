@@ -14,11 +14,16 @@ async function migrate(url: string | undefined): Promise<string> {
   return ['Applied:', ...applied.map((name) => `  ${name}`)].join('\n')
 }
 
+/** A name with several addresses fails with one error for each, in one that says nothing itself. */
+function explain(error: unknown): string {
+  if (error instanceof AggregateError) return error.errors.map(explain).join('; ')
+  return error instanceof Error ? error.message : String(error)
+}
+
 try {
   process.stdout.write(`${await migrate(process.env.DATABASE_URL)}\n`)
 } catch (error) {
-  const { message } = error instanceof Error ? error : new Error(String(error))
   const advice = error instanceof DatabaseError ? '' : 'The database of DATABASE_URL could not be migrated: '
-  process.stderr.write(`${advice}${message}\n`)
+  process.stderr.write(`${advice}${explain(error)}\n`)
   process.exitCode = 1
 }

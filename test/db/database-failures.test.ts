@@ -80,6 +80,7 @@ describe('unavailable is', () => {
 
   test.each([
     ['a port where nobody listens', unreachable],
+    ['a host with several addresses, on none of which anybody listens', 'postgresql://keyward@localhost:1/keyward'],
     ['a socket that is not there', 'postgresql://keyward@localhost:5432/keyward?host=%2Fnonexistent&sslmode=disable'],
     ['a host without an address', 'postgresql://keyward@nowhere.invalid:5432/keyward?sslmode=disable'],
   ])('%s', async (_, url) => {
