@@ -60,7 +60,7 @@ export async function startVerifyFixture(backing: Backing, deps: Partial<DataPla
     ...deps,
   })
   const nameRequest = createRequestNamer(systemRandomBytes)
-  const server = createHttpServer({ routes: dataPlane.routes, nameRequest, logger, requestTimeoutMs: 1_500 })
+  const server = createHttpServer({ routes: dataPlane.routes, nameRequest, logger, requestTimeoutMs: 2_000 })
   const { port } = await server.listen({ host: '127.0.0.1', port: 0 })
   const baseUrl = `http://127.0.0.1:${port}`
 
