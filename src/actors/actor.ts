@@ -5,6 +5,7 @@ export interface UserActor {
   readonly kind: 'user'
   readonly userId: string
   readonly sessionId: string
+  /** By tenant, the one joined first at the beginning. */
   readonly roles: ReadonlyMap<string, Role>
   /** An owner or admin of the platform tenant acts as an owner in every tenant. */
   readonly isPlatformAdmin: boolean

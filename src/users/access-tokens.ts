@@ -1,6 +1,7 @@
 import { exportJWK, generateKeyPair, importJWK, type JWK, errors as joseErrors, jwtVerify, SignJWT } from 'jose'
 import { KeywardError } from '../errors/keyward-error.ts'
 import type { Clock } from '../lib/clock.ts'
+import { formatPublicId, type PublicIdTypename, parsePublicIdOf } from '../public-id.ts'
 
 /** Seconds that an access token lives. A stolen one is good for that long at most, or until its session ends. */
 export const ACCESS_TOKEN_TTL_SECONDS = 15 * 60
@@ -8,6 +9,7 @@ export const ACCESS_TOKEN_TTL_SECONDS = 15 * 60
 const ALGORITHM = 'EdDSA'
 const ISSUER = 'keyward'
 
+/** Whose token it is. In the token itself both ids stand as they are seen outside. */
 export interface AccessTokenClaims {
   readonly userId: string
   readonly sessionId: string
@@ -40,11 +42,11 @@ export async function createAccessTokens(key: AccessTokenKey, clock: Clock): Pro
     async issue({ userId, sessionId }) {
       const issuedAt = Math.floor(clock.now() / 1000)
       const expiresAt = issuedAt + ACCESS_TOKEN_TTL_SECONDS
-      const accessToken = await new SignJWT({ sid: sessionId })
+      const accessToken = await new SignJWT({ sid: formatPublicId('Session', sessionId) })
         .setProtectedHeader({ alg: ALGORITHM, kid: key.keyId, typ: 'JWT' })
         .setIssuer(ISSUER)
         .setAudience(ISSUER)
-        .setSubject(userId)
+        .setSubject(formatPublicId('User', userId))
         .setIssuedAt(issuedAt)
         .setExpirationTime(expiresAt)
         .sign(privateKey)
@@ -59,9 +61,9 @@ export async function createAccessTokens(key: AccessTokenKey, clock: Clock): Pro
           audience: ISSUER,
           currentDate: new Date(clock.now()),
         })
-        if (typeof payload.sub === 'string' && typeof payload.sid === 'string') {
-          return { userId: payload.sub, sessionId: payload.sid }
-        }
+        const userId = parseId('User', payload.sub)
+        const sessionId = parseId('Session', payload.sid)
+        if (userId !== null && sessionId !== null) return { userId, sessionId }
       } catch (error) {
         if (error instanceof joseErrors.JWTExpired) {
           throw new KeywardError('UNAUTHENTICATED', 'The access token has expired; get another with `sessionRefresh`.')
@@ -71,4 +73,8 @@ export async function createAccessTokens(key: AccessTokenKey, clock: Clock): Pro
       throw new KeywardError('UNAUTHENTICATED', 'The access token is not one of ours.')
     },
   }
+}
+
+function parseId(typename: PublicIdTypename, claim: unknown): string | null {
+  return typeof claim === 'string' ? parsePublicIdOf(typename, claim) : null
 }

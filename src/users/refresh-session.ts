@@ -1,11 +1,20 @@
 import { type Command, defineCommand } from '../commands/command.ts'
 import { KeywardError } from '../errors/keyward-error.ts'
+import type { Prisma } from '../generated/prisma/client.ts'
 import { formatPublicId } from '../public-id.ts'
 import type { AccessTokens } from './access-tokens.ts'
 import type { SessionTokens } from './create-session.ts'
 import { generateRefreshToken, hashRefreshToken, REFRESH_TOKEN_TTL_MS } from './refresh-token.ts'
+import { OLDEST_FIRST } from './user-store.ts'
 
 const refused = () => new KeywardError('INVALID_CREDENTIALS', 'The refresh token does not count; log in again.')
+
+const SESSION = {
+  id: true,
+  userId: true,
+  endedAt: true,
+  user: { select: { memberships: { select: { tenantId: true }, orderBy: [...OLDEST_FIRST], take: 1 } } },
+} as const satisfies Prisma.SessionSelect
 
 /**
  * Exchange a refresh token for a new pair. Each refresh token works once. One that comes a second time was copied, and
@@ -20,7 +29,6 @@ export function refreshSessionCommand(deps: {
     access: () => ({ kind: 'public' }),
     validate: () => [],
     async execute({ tx, now, randomBytes }, input) {
-      const tenantId = deps.platformTenantId()
       const hash = hashRefreshToken(input.refreshToken)
       // Marking it used is what decides between two that come at once: the second waits for the first, then finds it used.
       const { count } = await tx.refreshToken.updateMany({
@@ -29,8 +37,9 @@ export function refreshSessionCommand(deps: {
       })
       const token = await tx.refreshToken.findUnique({
         where: { hash },
-        select: { usedAt: true, session: { select: { id: true, userId: true, endedAt: true } } },
+        select: { usedAt: true, session: { select: SESSION } },
       })
+      const tenantId = token?.session.user.memberships[0]?.tenantId ?? deps.platformTenantId()
       const resource = { type: 'Session', id: token && formatPublicId('Session', token.session.id) } as const
 
       if (count === 0 || token === null) {

@@ -5,9 +5,12 @@ export interface UserCredentials {
   readonly id: string
   readonly email: string
   readonly passwordHash: string
-  /** The tenant in which a login of this person is recorded. */
+  /** The tenant in which the sessions of this person are recorded. */
   readonly homeTenantId: string | null
 }
+
+/** Memberships from the oldest on; the first one's tenant is where the logins of a person are recorded. */
+export const OLDEST_FIRST = [{ createdAt: 'asc' }, { tenantId: 'asc' }] as const
 
 /** An address as it is stored and compared: people do not mean another account by another case. */
 export function normalizeEmail(email: string): string {
@@ -21,7 +24,7 @@ export async function findUserCredentials(find: PrismaClient, email: string): Pr
       id: true,
       email: true,
       passwordHash: true,
-      memberships: { select: { tenantId: true }, orderBy: { createdAt: 'asc' }, take: 1 },
+      memberships: { select: { tenantId: true }, orderBy: [...OLDEST_FIRST], take: 1 },
     },
   })
   if (user === null) return null
@@ -40,7 +43,12 @@ export async function findSessionActor(
     where: { id: sessionId, userId, endedAt: null, expiresAt: { gt: now } },
     select: {
       user: {
-        select: { memberships: { select: { tenantId: true, role: true, tenant: { select: { isPlatform: true } } } } },
+        select: {
+          memberships: {
+            select: { tenantId: true, role: true, tenant: { select: { isPlatform: true } } },
+            orderBy: [...OLDEST_FIRST],
+          },
+        },
       },
     },
   })

@@ -1,11 +1,29 @@
 import type { TypedDocumentString } from '../generated/graphql/graphql.ts'
 import type { TestApp } from './app.ts'
 
+export interface HttpAnswer {
+  readonly status: number
+  readonly headers: Headers
+  readonly text: string
+}
+
+/** Sends anything to any path, as the bytes that are given. */
+export async function send(app: Pick<TestApp, 'baseUrl'>, path: string, init: RequestInit = {}): Promise<HttpAnswer> {
+  const response = await fetch(`${app.baseUrl}${path}`, { redirect: 'manual', ...init })
+  return { status: response.status, headers: response.headers, text: await response.text() }
+}
+
 export interface GraphQLAnswer<Data> {
   readonly status: number
   readonly headers: Headers
   readonly data: Data | null
-  readonly errors: readonly { readonly message: string; readonly extensions: { readonly code: string } }[]
+  readonly errors: readonly GraphQLAnswerError[]
+}
+
+export interface GraphQLAnswerError {
+  readonly message: string
+  readonly path?: readonly (string | number)[]
+  readonly extensions: { readonly code: string; readonly [name: string]: unknown }
 }
 
 /** Sends a document as a client would: over the socket, as JSON. `token` is a session's access token. */
@@ -14,18 +32,20 @@ export async function sendGraphQL<Data, Variables>(
   document: TypedDocumentString<Data, Variables> | string,
   variables: Variables,
   token?: string,
+  headers: Record<string, string> = {},
 ): Promise<GraphQLAnswer<Data>> {
-  const response = await fetch(`${app.baseUrl}/graphql`, {
+  const answer = await send(app, '/graphql', {
     method: 'POST',
     headers: {
       'content-type': 'application/json',
       accept: 'application/graphql-response+json',
       ...(token !== undefined && { authorization: `Bearer ${token}` }),
+      ...headers,
     },
     body: JSON.stringify({ query: document.toString(), variables }),
   })
-  const body = (await response.json()) as Partial<GraphQLAnswer<Data>>
-  return { status: response.status, headers: response.headers, data: body.data ?? null, errors: body.errors ?? [] }
+  const body: Partial<GraphQLAnswer<Data>> = JSON.parse(answer.text)
+  return { status: answer.status, headers: answer.headers, data: body.data ?? null, errors: body.errors ?? [] }
 }
 
 export interface VerifyAnswer {
@@ -40,14 +60,10 @@ export async function sendVerify(
   request: Record<string, unknown>,
   verifierToken: string = app.firstStart.verifierToken,
 ): Promise<VerifyAnswer> {
-  const response = await fetch(`${app.baseUrl}/verify`, {
+  const { status, headers, text } = await send(app, '/verify', {
     method: 'POST',
     headers: { 'content-type': 'application/json', authorization: `Bearer ${verifierToken}` },
     body: JSON.stringify(request),
   })
-  return {
-    status: response.status,
-    headers: response.headers,
-    body: (await response.json()) as Record<string, unknown>,
-  }
+  return { status, headers, body: JSON.parse(text) }
 }

@@ -1,5 +1,6 @@
-import { randomBytes } from 'node:crypto'
-import type { ApiKeyCreateInput } from '../generated/graphql/graphql.ts'
+import { randomBytes, randomUUIDv7 } from 'node:crypto'
+import { formatPublicId, parsePublicId } from '../../src/public-id.ts'
+import type { ApiKeyCreateInput, Role } from '../generated/graphql/graphql.ts'
 import { ADMIN_PASSWORD, type TestApp } from './app.ts'
 import { sendGraphQL } from './client.ts'
 import { ApiKeyCreate, ScopeCreate, SessionCreate, TenantCreate } from './operations.ts'
@@ -8,9 +9,12 @@ import { ApiKeyCreate, ScopeCreate, SessionCreate, TenantCreate } from './operat
  * Makes what a test stands on, through the front door, each step knowing only what it needs:
  * `(await (await seedAdmin(app)).tenant()).key({ scopes: ['a:b'] })`.
  */
-export interface AdminSeed {
+export interface SessionSeed {
   readonly accessToken: string
   readonly refreshToken: string
+}
+
+export interface AdminSeed extends SessionSeed {
   tenant(slug?: string): Promise<TenantSeed>
 }
 
@@ -26,14 +30,60 @@ export interface KeySeed {
   readonly token: string
 }
 
+export interface UserSeed extends SessionSeed {
+  readonly userId: string
+  readonly email: string
+}
+
 export async function seedAdmin(app: TestApp): Promise<AdminSeed> {
-  const { data } = await sendGraphQL(app, SessionCreate, {
-    input: { email: app.firstStart.adminEmail, password: ADMIN_PASSWORD },
-  })
+  const session = await seedSession(app, app.firstStart.adminEmail)
+  return { ...session, tenant: (slug) => seedTenant(app, session.accessToken, slug) }
+}
+
+/** Logs in as somebody whose password is that of all tests. */
+export async function seedSession(app: TestApp, email: string): Promise<SessionSeed> {
+  const { data } = await sendGraphQL(app, SessionCreate, { input: { email, password: ADMIN_PASSWORD } })
   const session = data?.sessionCreate
   if (session?.__typename !== 'SessionCreatePayload') throw new Error(`No session: ${JSON.stringify(data)}`)
   const { accessToken, refreshToken } = session
-  return { accessToken, refreshToken, tenant: (slug) => seedTenant(app, accessToken, slug) }
+  return { accessToken, refreshToken }
+}
+
+/** A person with a role in one tenant, or in none, who has logged in. Written by the owner of the tables. */
+export async function seedUser(app: TestApp, membership?: { tenantId: string; role: Role }): Promise<UserSeed> {
+  const userId = randomUUIDv7()
+  const email = `${uniqueName()}@example.com`
+  const now = new Date(app.clock.now())
+  await app.query(
+    `INSERT INTO users (id, email, password_hash, created_at, updated_at)
+     SELECT $1, $2, password_hash, $3, $3 FROM users WHERE email = $4`,
+    [userId, email, now, app.firstStart.adminEmail],
+  )
+  if (membership) await seedMembership(app, userId, membership)
+  return { userId: formatPublicId('User', userId), email, ...(await seedSession(app, email)) }
+}
+
+async function seedMembership(app: TestApp, userId: string, membership: { tenantId: string; role: Role }) {
+  const values = [uuidOf(membership.tenantId), userId, membership.role, new Date(app.clock.now())]
+  await app.query('INSERT INTO memberships (tenant_id, user_id, role, created_at) VALUES ($1, $2, $3, $4)', values)
+}
+
+/** A person with a role in the platform tenant. */
+export async function seedPlatformUser(app: TestApp, role: Role): Promise<UserSeed> {
+  return seedUser(app, { tenantId: await findPlatformTenantId(app), role })
+}
+
+export async function findPlatformTenantId(app: TestApp): Promise<string> {
+  const [row] = await app.query<{ id: string }>('SELECT id FROM tenants WHERE is_platform')
+  if (!row) throw new Error('There is no platform tenant.')
+  return formatPublicId('Tenant', row.id)
+}
+
+/** The id of a row from the id that is seen outside. */
+export function uuidOf(publicId: string): string {
+  const id = parsePublicId(publicId)
+  if (id === null) throw new Error(`${publicId} is no id.`)
+  return id.uuid
 }
 
 async function seedTenant(app: TestApp, accessToken: string, slug = uniqueName()): Promise<TenantSeed> {
