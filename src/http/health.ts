@@ -1,5 +1,6 @@
 import type { ServerResponse } from 'node:http'
 import { withDeadline } from '../lib/deadline.ts'
+import { createSingleFlight } from '../lib/single-flight.ts'
 import type { Route } from './router.ts'
 
 /** Resolves when what it checks works, and rejects otherwise. */
@@ -14,8 +15,12 @@ const CHECK_DEADLINE_MS = 2_000
  */
 export function createHealthRoutes(checks: Readonly<Record<string, HealthCheck>>): readonly Route[] {
   const live: Route['handle'] = (_req, res, requestId) => sendHealth(res, requestId, 200, { status: 'ok' })
+  // Whoever asks need not show who they are, so that any number of callers at a time cause one check, not one each.
+  const flights = createSingleFlight<string, 'ok' | 'failed'>()
   const ready: Route['handle'] = async (_req, res, requestId) => {
-    const results = await Promise.all(Object.entries(checks).map(async ([name, check]) => [name, await run(check)]))
+    const results = await Promise.all(
+      Object.entries(checks).map(async ([name, check]) => [name, await flights.run(name, () => run(check))] as const),
+    )
     const failed = results.some(([, result]) => result !== 'ok')
     const body = { status: failed ? 'unavailable' : 'ok', checks: Object.fromEntries(results) }
     sendHealth(res, requestId, failed ? 503 : 200, body)
