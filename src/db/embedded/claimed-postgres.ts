@@ -48,7 +48,7 @@ export async function startClaimedPostgres(request: ClaimRequest): Promise<Claim
     const claim = await claimWhenReady(postmaster, request, deadline)
     if (claim) return holdPostgres(postmaster, claim)
     await clearStaleLockFiles(request.clusterDir, request.socketDir)
-    await sleep(POLL_MS, undefined, { signal: request.signal })
+    await pause(request, deadline, () => postmaster.readMessages())
   }
 }
 
