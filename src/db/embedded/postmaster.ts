@@ -28,6 +28,7 @@ watcher=$!
 wait "$server"
 status=$?
 kill -s KILL "$watcher"
+wait "$watcher"
 exit "$status"
 `
 
