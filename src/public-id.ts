@@ -64,3 +64,7 @@ export function parsePublicIdOf(typename: PublicIdTypename, text: string): strin
   const id = parsePublicId(text)
   return id !== null && id.typename === typename ? id.uuid : null
 }
+
+export function isPublicIdTypename(name: string): name is PublicIdTypename {
+  return Object.hasOwn(PREFIXES, name)
+}
