@@ -28,7 +28,7 @@ watcher=$!
 wait "$server"
 status=$?
 kill -s KILL "$watcher"
-wait "$watcher"
+wait "$watcher" 2>/dev/null
 exit "$status"
 `
 
