@@ -28,6 +28,28 @@ export function createClientIp(trustedProxies: readonly string[]): ClientIp {
   }
 }
 
+/**
+ * The address of the client on whose behalf a proxy asks about a request, from the proxy's `X-Forwarded-For`. Null when it is not
+ * certain: the header comes from a peer that is not trusted, or a trusted proxy names nobody. The peer's own address would
+ * then be a proxy's, and a rule that admits the network of proxies would admit the world.
+ *
+ * @param trustedProxies as for `createClientIp`
+ */
+export function createForwardedClientIp(trustedProxies: readonly string[]): ClientIp {
+  const clientIp = createClientIp(trustedProxies)
+  const trusted = new BlockList()
+  for (const entry of trustedProxies) addEntry(trusted, entry)
+
+  return (req) => {
+    const peer = normalizeAddress(req.socket.remoteAddress)
+    const forwarded = req.headers['x-forwarded-for']
+    const isProxy = peer !== null && isTrusted(trusted, peer)
+    if (forwarded === undefined) return isProxy ? null : peer
+    const lastHop = String(forwarded).split(',').at(-1)?.trim()
+    return isProxy && normalizeAddress(lastHop) !== null ? clientIp(req) : null
+  }
+}
+
 function addEntry(list: BlockList, entry: string): void {
   const [address = '', prefix, ...rest] = entry.split('/')
   const family = isIP(address)

@@ -1,4 +1,6 @@
+import type { IncomingMessage } from 'node:http'
 import { KeywardError } from '../errors/keyward-error.ts'
+import type { FailedAuthenticationLimit } from './failed-authentication-limit.ts'
 import type { FindSnapshot } from './find-snapshot.ts'
 import type { KeySnapshot, Verifier } from './snapshot.ts'
 import type { LoadedSnapshot } from './snapshot-cache.ts'
@@ -9,10 +11,20 @@ import type { LoadedSnapshot } from './snapshot-cache.ts'
  *
  * What is wrong with a token is told to nobody: every token that is not live is answered alike, so that this is no way
  * to learn which tokens existed. That a live key lacks the scope may be told, its holder knows it is live.
+ *
+ * Both functions throw, or reject with, UNAUTHENTICATED, FORBIDDEN, UNAVAILABLE, and RATE_LIMITED in the place of
+ * UNAUTHENTICATED when too many requests from the same address were not authenticated.
  */
 export interface VerifierAuthentication {
-  /** Throws, or rejects, with UNAUTHENTICATED, FORBIDDEN or UNAVAILABLE. */
-  authenticate(authorization: string | undefined, now: number): Verifier | Promise<Verifier>
+  /** By an `Authorization` header (RFC 6750 §2.1). */
+  authenticate(authorization: string | undefined, now: number, req?: IncomingMessage): Verifier | Promise<Verifier>
+  /** By the token alone; undefined when the request names no token, or more than one. */
+  authenticateToken(token: string | undefined, now: number, req: IncomingMessage): Verifier | Promise<Verifier>
+}
+
+export interface VerifierAuthenticationDeps {
+  readonly find: FindSnapshot<IncomingMessage | undefined>
+  readonly failures: Pick<FailedAuthenticationLimit, 'replace'>
 }
 
 const ANY_TENANT: Verifier = { tenantId: null }
@@ -20,19 +32,46 @@ const SCHEME_LENGTH = 'Bearer '.length
 const BEARER_PATTERN = /^bearer +([!-~]+) *$/i
 
 /** For private networks in which everybody may verify everything; the process says so loudly when it starts. */
-export const openAuthentication: VerifierAuthentication = { authenticate: () => ANY_TENANT }
+export const openAuthentication: VerifierAuthentication = {
+  authenticate: () => ANY_TENANT,
+  authenticateToken: () => ANY_TENANT,
+}
 
-export function createVerifierAuthentication(find: FindSnapshot): VerifierAuthentication {
+export function createVerifierAuthentication({ find, failures }: VerifierAuthenticationDeps): VerifierAuthentication {
+  function identify(token: string, now: number, req: IncomingMessage | undefined): Verifier | Promise<Verifier> {
+    const found = find(token, now, req)
+    if (!(found instanceof Promise)) return admit(found, now)
+    return found
+      .then((loaded) => admit(loaded, now))
+      .catch((error: unknown) => {
+        throw replace(error, now, req)
+      })
+  }
+
+  function replace(error: unknown, now: number, req: IncomingMessage | undefined): unknown {
+    return req === undefined ? error : failures.replace(error, req, now)
+  }
+
   return {
-    authenticate(authorization, now) {
-      const found = find(readBearerToken(authorization), now)
-      if (found instanceof Promise) return found.then((loaded) => admit(loaded, now))
-      return admit(found, now)
+    authenticate(authorization, now, req) {
+      try {
+        return identify(readBearerToken(authorization), now, req)
+      } catch (error) {
+        throw replace(error, now, req)
+      }
+    },
+    authenticateToken(token, now, req) {
+      try {
+        if (token === undefined) throw unauthenticated('The request carries no token of a verifier, or more than one.')
+        return identify(token, now, req)
+      } catch (error) {
+        throw replace(error, now, req)
+      }
     },
   }
 }
 
-/** The token of an Authorization header (RFC 6750 §2.1). The scheme's name is read in any case (RFC 9110 §11.1). */
+/** The token of an Authorization header. The scheme's name is read in any case (RFC 9110 §11.1). */
 function readBearerToken(authorization: string | undefined): string {
   if (authorization === undefined) throw unauthenticated('The request carries no `Authorization` header.')
   // The usual spelling is read without a regular expression. A token never holds a space.
