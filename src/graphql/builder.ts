@@ -4,6 +4,7 @@ import ErrorsPlugin from '@pothos/plugin-errors'
 import PrismaPlugin from '@pothos/plugin-prisma'
 import RelayPlugin from '@pothos/plugin-relay'
 import ScopeAuthPlugin from '@pothos/plugin-scope-auth'
+import { type GraphQLSchema, isObjectType } from 'graphql'
 import {
   DateTimeResolver,
   EmailAddressResolver,
@@ -59,7 +60,6 @@ export const builder = new SchemaBuilder<SchemaTypes>({
       if (!isPublicIdTypename(typename)) throw new Error(`Give ${typename} a prefix among the public ids.`)
       return formatPublicId(typename, String(id))
     },
-    // What is no id of ours leads to a type that has no rows, and so to the null of a thing that is not there.
     decodeGlobalID: (globalId) => {
       const id = parsePublicId(globalId)
       return id === null ? { typename: 'Unknown', id: globalId } : { typename: id.typename, id: id.uuid }
@@ -69,6 +69,8 @@ export const builder = new SchemaBuilder<SchemaTypes>({
       description: 'Any one thing by its id; null when there is none that the caller may see.',
       authScopes: { authenticated: true },
       args: { id: { description: 'The thing.' } },
+      resolve: (_root, { id }, _ctx, info, resolveNode) =>
+        isNodeType(info.schema, id.typename) ? resolveNode(id) : null,
     },
     nodeTypeOptions: { description: 'A thing that has an id of its own.' },
     idFieldOptions: { description: 'Identifies the thing for good, among all things of every kind.' },
@@ -112,6 +114,12 @@ export const builder = new SchemaBuilder<SchemaTypes>({
     onUnusedQuery: null,
   },
 })
+
+/** Whether things of a type can be asked for by id; not all that have an id can, and what is no id has no type at all. */
+function isNodeType(schema: GraphQLSchema, typename: string): boolean {
+  const type = schema.getType(typename)
+  return isObjectType(type) && type.getInterfaces().some(({ name }) => name === 'Node')
+}
 
 /** Sizes that are out of range are refused by the field itself, in its own words, whatever they would cost. */
 function countRows(size: number | null | undefined): number {

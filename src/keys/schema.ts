@@ -75,6 +75,7 @@ const ApiKeySecret = builder.prismaObject('ApiKeySecret', {
 export const ApiKey = builder.prismaNode('ApiKey', {
   description: 'A key: who it stands for, what it may do, until when. Its token is shown once and not kept.',
   id: { field: 'id', description: 'Identifies the key for good, through rotations too.' },
+  nullable: true,
   findUnique: (id, { caller }) => ({ id, ...visibleKeys(caller.actor) }),
   fields: (t) => ({
     version: t.exposeInt('version'),

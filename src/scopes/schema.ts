@@ -10,6 +10,7 @@ import { createScope } from './create-scope.ts'
 export const Scope = builder.prismaNode('Scope', {
   description: 'A permission that a key can hold, in the namespace of its tenant.',
   id: { field: 'id', description: 'Identifies the scope for good.' },
+  nullable: true,
   findUnique: (id, { caller }) => {
     const tenantIds = visibleTenantIds(caller.actor, 'scopes:read')
     return tenantIds === 'all' ? { id } : { id, tenantId: { in: [...tenantIds] } }

@@ -45,6 +45,7 @@ const MEMBERSHIPS_MAX = 100
 export const User = builder.prismaNode('User', {
   description: 'A person.',
   id: { field: 'id', description: 'Identifies the person for good.' },
+  nullable: true,
   // Only what is asked for is read: a password hash never comes this far.
   select: { id: true },
   findUnique: (id, ctx) => ({ id, AND: visibleUsers(ctx) }),

@@ -1,0 +1,114 @@
+import type { Role } from '../generated/graphql/graphql.ts'
+import { uniqueName } from '../harness/seed.ts'
+
+/** Ids of things of one tenant. */
+export interface ThingIds {
+  readonly tenantId: string
+  readonly apiKeyId: string
+  readonly scopeId: string
+  readonly userId: string
+}
+
+/** How every root field of the schema is called, and who may. A field without an entry fails the tests that use this. */
+export interface FieldCase {
+  readonly document: string
+  readonly variables?: (ids: ThingIds) => Record<string, unknown>
+  /** Where ids come in, as `argument` or `argument.field`, and which thing each one names. */
+  readonly ids?: Readonly<Record<string, readonly (keyof ThingIds)[]>>
+  /**
+   * `public`: for everybody. `session`: for every person. `platform`: for admins of the installation. Roles: for those
+   * who have one of them in the tenant, and for admins of the installation.
+   */
+  readonly allowed: 'public' | 'session' | 'platform' | readonly Role[]
+  /** For a query that answers with what the caller may see, and so with less rather than with a refusal. */
+  readonly answersWithLess?: true
+}
+
+const READERS = ['OWNER', 'ADMIN', 'DEVELOPER', 'VIEWER'] as const
+const WRITERS = ['OWNER', 'ADMIN', 'DEVELOPER'] as const
+const RESULT = '__typename ... on UserError { code message path }'
+const EVERY_THING: readonly (keyof ThingIds)[] = ['tenantId', 'apiKeyId', 'scopeId', 'userId']
+
+export const FIELD_CASES: Readonly<Record<string, FieldCase>> = {
+  'Query.viewer': { document: '{ viewer { __typename } }', allowed: 'public' },
+  'Query.node': {
+    document: 'query ($id: ID!) { node(id: $id) { __typename id } }',
+    variables: ({ apiKeyId }) => ({ id: apiKeyId }),
+    ids: { id: EVERY_THING },
+    allowed: READERS,
+    answersWithLess: true,
+  },
+  'Query.tenant': {
+    document: 'query ($id: ID!) { tenant(id: $id) { id slug } }',
+    variables: ({ tenantId }) => ({ id: tenantId }),
+    ids: { id: ['tenantId'] },
+    allowed: READERS,
+    answersWithLess: true,
+  },
+  'Query.tenants': { document: '{ tenants { totalCount nodes { id } } }', allowed: 'session', answersWithLess: true },
+  'Query.apiKey': {
+    document: 'query ($id: ID!) { apiKey(id: $id) { id name } }',
+    variables: ({ apiKeyId }) => ({ id: apiKeyId }),
+    ids: { id: ['apiKeyId'] },
+    allowed: READERS,
+    answersWithLess: true,
+  },
+  'Query.apiKeys': {
+    document: 'query ($tenantId: ID!) { apiKeys(tenantId: $tenantId) { totalCount nodes { id } } }',
+    variables: ({ tenantId }) => ({ tenantId }),
+    ids: { tenantId: ['tenantId'] },
+    allowed: READERS,
+  },
+  'Query.scopes': {
+    document: 'query ($tenantId: ID!) { scopes(tenantId: $tenantId) { totalCount nodes { id } } }',
+    variables: ({ tenantId }) => ({ tenantId }),
+    ids: { tenantId: ['tenantId'] },
+    allowed: READERS,
+  },
+  'Mutation.sessionCreate': {
+    document: `mutation ($input: SessionCreateInput!) { sessionCreate(input: $input) { ${RESULT} } }`,
+    variables: () => ({ input: { email: 'nobody@example.com', password: 'not this one' } }),
+    allowed: 'public',
+  },
+  'Mutation.sessionRefresh': {
+    document: `mutation ($input: SessionRefreshInput!) { sessionRefresh(input: $input) { ${RESULT} } }`,
+    variables: () => ({ input: { refreshToken: 'none' } }),
+    allowed: 'public',
+  },
+  'Mutation.sessionEnd': { document: `mutation { sessionEnd { ${RESULT} } }`, allowed: 'session' },
+  'Mutation.tenantCreate': {
+    document: `mutation ($input: TenantCreateInput!) { tenantCreate(input: $input) { ${RESULT} } }`,
+    variables: () => ({ input: { name: 'A', slug: uniqueName(), keyPrefix: 'abc' } }),
+    allowed: 'platform',
+  },
+  'Mutation.scopeCreate': {
+    document: `mutation ($input: ScopeCreateInput!) { scopeCreate(input: $input) { ${RESULT} } }`,
+    variables: ({ tenantId }) => ({ input: { tenantId, name: `${uniqueName()}:read` } }),
+    ids: { 'input.tenantId': ['tenantId'] },
+    allowed: WRITERS,
+  },
+  'Mutation.apiKeyCreate': {
+    document: `mutation ($input: ApiKeyCreateInput!) { apiKeyCreate(input: $input) { ${RESULT} } }`,
+    variables: ({ tenantId }) => ({ input: { tenantId, name: uniqueName(), environment: 'TEST' } }),
+    ids: { 'input.tenantId': ['tenantId'] },
+    allowed: WRITERS,
+  },
+  'Mutation.apiKeyDisable': {
+    document: `mutation ($id: ID!) { apiKeyDisable(id: $id) { ${RESULT} } }`,
+    variables: ({ apiKeyId }) => ({ id: apiKeyId }),
+    ids: { id: ['apiKeyId'] },
+    allowed: WRITERS,
+  },
+  'Mutation.apiKeyEnable': {
+    document: `mutation ($id: ID!) { apiKeyEnable(id: $id) { ${RESULT} } }`,
+    variables: ({ apiKeyId }) => ({ id: apiKeyId }),
+    ids: { id: ['apiKeyId'] },
+    allowed: WRITERS,
+  },
+  'Mutation.apiKeyRevoke': {
+    document: `mutation ($id: ID!, $input: ApiKeyRevokeInput!) { apiKeyRevoke(id: $id, input: $input) { ${RESULT} } }`,
+    variables: ({ apiKeyId }) => ({ id: apiKeyId, input: { reason: 'test' } }),
+    ids: { id: ['apiKeyId'] },
+    allowed: WRITERS,
+  },
+}
