@@ -1,4 +1,4 @@
-import { createServer, type IncomingMessage, type Server, type ServerResponse, STATUS_CODES } from 'node:http'
+import { createServer, type IncomingMessage, type Server, ServerResponse, STATUS_CODES } from 'node:http'
 import type { AddressInfo, Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { KeywardError } from '../errors/keyward-error.ts'
@@ -93,6 +93,10 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
   async function stop(deadlineMs: number): Promise<void> {
     if (!server.listening) return
     const closed = new Promise<void>((resolve) => server.close(() => resolve()))
+    for (const socket of sockets) {
+      const answer = findAnswer(socket)
+      if (answer !== null) answer.shouldKeepAlive = false
+    }
     // Connections become idle one after another as their last answers end; Node closes those that are idle when asked.
     const closeIdle = setInterval(() => server.closeIdleConnections(), IDLE_CHECK_INTERVAL_MS)
     // Upgraded connections are no longer the HTTP server's, so that all sockets are known here.
@@ -126,7 +130,7 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
 /** Answers what never became a request. Nothing may be written into the middle of an answer that has begun. */
 function answerClientError(error: Error, socket: Duplex, requestId: string): void {
   const code = 'code' in error ? error.code : undefined
-  if (code === 'ECONNRESET' || !socket.writable || hasBegunAnswer(socket)) {
+  if (code === 'ECONNRESET' || !socket.writable || findAnswer(socket)?.headersSent) {
     socket.destroy()
     return
   }
@@ -144,9 +148,9 @@ function answerClientError(error: Error, socket: Duplex, requestId: string): voi
 }
 
 /** Node keeps the answer that a connection is busy with in `_httpMessage`, and has no public way to ask for it. */
-function hasBegunAnswer(socket: Duplex): boolean {
+function findAnswer(socket: Duplex): ServerResponse | null {
   const message = '_httpMessage' in socket ? socket._httpMessage : null
-  return typeof message === 'object' && message !== null && 'headersSent' in message && message.headersSent === true
+  return message instanceof ServerResponse ? message : null
 }
 
 function toClientProblem(code: unknown): KeywardError {
