@@ -17,8 +17,15 @@ const dataPlane = createDataPlane({
   logger,
   newId: () => crypto.randomUUID(),
   openVerification: false,
+  quotaSink: { write: async () => undefined },
+  creditStore: {
+    lease: () => Promise.reject(new Error('No key of the bench spends credits.')),
+    giveBack: async () => undefined,
+  },
+  secretActivator: { activate: async () => undefined },
+  systemConfig: {},
 })
-dataPlane.usage.start()
+dataPlane.start()
 
 const server = createHttpServer({
   routes: dataPlane.routes,

@@ -16,6 +16,7 @@ import { createHttpServer } from './http/server.ts'
 import type { FirstStart } from './installation/first-start.ts'
 import { setUpInstallation } from './installation/set-up.ts'
 import type { UnseenCredentials } from './installation/unseen-credentials.ts'
+import { createCreditStore } from './keys/credit-store.ts'
 import { createKeySource } from './keys/key-source.ts'
 import { tokenHashFromBytes } from './keys/token.ts'
 import type { Clock } from './lib/clock.ts'
@@ -24,6 +25,7 @@ import { systemRandomBytes } from './lib/random.ts'
 import { schema } from './schema.ts'
 import { createEnvelope } from './secrets/envelope.ts'
 import { loadPrefixDirectory } from './tenants/prefix-directory.ts'
+import { createQuotaStore } from './usage/quota-store.ts'
 import { createUsageStore } from './usage/usage-store.ts'
 import { createAccessTokens } from './users/access-tokens.ts'
 import { createAuthenticate } from './users/authenticate.ts'
@@ -61,6 +63,7 @@ export async function createApp(options: AppOptions): Promise<App> {
   const { config, clock, logger } = options
   const newId = randomUUIDv7
   const randomBytes = systemRandomBytes
+  const nodeId = newId()
 
   const pool = createPool({
     url: options.databaseUrl,
@@ -72,8 +75,12 @@ export async function createApp(options: AppOptions): Promise<App> {
   const prefixes = await loadPrefixDirectory(prisma)
 
   const dataPlane = createDataPlane({
-    keySource: createKeySource({ pool, envelope, nodeId: newId() }),
+    keySource: createKeySource({ pool, envelope, nodeId }),
     usageSink: createUsageStore(pool),
+    quotaSink: createQuotaStore(pool, nodeId),
+    creditStore: createCreditStore(pool),
+    secretActivator: { activate: async () => undefined },
+    systemConfig: {},
     isIssuedPrefix: prefixes.isIssued,
     clock,
     logger,
@@ -156,7 +163,7 @@ export async function createApp(options: AppOptions): Promise<App> {
   let stopping: Promise<void> | null = null
   async function stop(): Promise<void> {
     await server.stop(config.DRAIN_SECONDS * 1000)
-    await dataPlane.usage.stop()
+    await dataPlane.stop()
     await prisma.$disconnect()
     await pool.end()
   }
@@ -165,10 +172,10 @@ export async function createApp(options: AppOptions): Promise<App> {
     firstStart: setUp.firstStart,
     async listen() {
       const address = await server.listen({ host: config.HOST, port: config.PORT })
-      dataPlane.usage.start()
+      dataPlane.start()
       return address
     },
-    flushUsage: () => dataPlane.usage.flush(),
+    flushUsage: () => dataPlane.flush(),
     stop() {
       stopping ??= stop()
       return stopping

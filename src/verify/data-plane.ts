@@ -1,11 +1,19 @@
 import type { IncomingMessage } from 'node:http'
+import type { SystemConfig } from '../configs/effective-config.ts'
 import { createClientIp } from '../http/client-ip.ts'
 import type { Route } from '../http/router.ts'
+import { hashToken } from '../keys/token.ts'
 import type { Clock } from '../lib/clock.ts'
 import type { Logger } from '../lib/logger.ts'
+import { createConfigRulesCompiler } from './config-rules.ts'
 import { createFailedAuthenticationLimit, type FailedAuthenticationStats } from './failed-authentication-limit.ts'
 import { createFindSnapshot } from './find-snapshot.ts'
-import type { KeySource, UsageSink } from './ports.ts'
+import { createNoteFirstUse } from './first-use.ts'
+import type { CreditStore } from './limits/credit-lease.ts'
+import { createLimits, type Limits } from './limits/limits.ts'
+import type { KeySource, QuotaSink, SecretActivator, UsageSink } from './ports.ts'
+import { createQuotaFlusher } from './quota-flusher.ts'
+import { createSnapshotCompiler } from './snapshot.ts'
 import { createSnapshotCache, type SnapshotCache } from './snapshot-cache.ts'
 import { createUsageRecorder, type UsageRecorder } from './usage-recorder.ts'
 import { createVerdictCounts, type VerdictCounts } from './verdict.ts'
@@ -18,15 +26,26 @@ export interface DataPlane {
   readonly routes: readonly Route[]
   /** To be told of every committed change that can alter a verdict. */
   readonly cache: SnapshotCache
-  /** To be started after the server listens and stopped after it has stopped. */
-  readonly usage: UsageRecorder
+  readonly limits: Pick<Limits, 'revokeLease' | 'leasedCredits' | 'sizes'>
+  readonly usage: Pick<UsageRecorder, 'stats'>
   readonly verdictCounts: Readonly<VerdictCounts>
   readonly failedAuthentications: Readonly<FailedAuthenticationStats>
+  /** To be called when the server listens: from now on what is counted is written each second. */
+  start(): void
+  /** Writes all that was counted before the call. */
+  flush(): Promise<void>
+  /** To be called when the server has stopped: writes what is left and gives leased credits back. */
+  stop(): Promise<void>
 }
 
 export interface DataPlaneDeps {
   readonly keySource: KeySource
   readonly usageSink: UsageSink
+  readonly quotaSink: QuotaSink
+  readonly creditStore: CreditStore
+  readonly secretActivator: SecretActivator
+  /** The operator's defaults, below what tenants and keys set. */
+  readonly systemConfig: SystemConfig
   /** Whether tokens with this prefix are of our making alone; see `FindSnapshotDeps`. */
   readonly isIssuedPrefix: (prefix: string) => boolean
   readonly clock: Clock
@@ -44,11 +63,37 @@ export interface DataPlaneDeps {
 export function createDataPlane(deps: DataPlaneDeps): DataPlane {
   const { clock, logger, isIssuedPrefix, trustedProxies = [] } = deps
   const staleness = deps.staleMaxMs === undefined ? {} : { staleMaxMs: deps.staleMaxMs }
-  const cache = createSnapshotCache({ source: deps.keySource, clock, ...staleness })
+  const limits = createLimits({
+    creditStore: deps.creditStore,
+    nowMs: () => clock.now(),
+    onCreditFailure: (keyId, error) => logger.warn({ err: error, keyId }, 'Credits could not be leased or given back.'),
+  })
+  const compileConfigRules = createConfigRulesCompiler({
+    system: deps.systemConfig,
+    onIssues: ({ keyId, tenantId }, issues) =>
+      logger.warn({ keyId, tenantId, issues }, 'Configuration that cannot be read restricts instead of allowing.'),
+  })
+  const cache = createSnapshotCache({
+    source: deps.keySource,
+    clock,
+    compileSnapshot: createSnapshotCompiler(compileConfigRules),
+    onRead: (snapshot, { quotas }, readAt) =>
+      snapshot.limits === null || limits.load(snapshot.limits, snapshot, quotas, readAt) !== 'stale',
+    ...staleness,
+  })
   const find = createFindSnapshot({ cache, isIssuedPrefix })
   const usage = createUsageRecorder({ sink: deps.usageSink, newId: deps.newId, logger })
   const verdictCounts = createVerdictCounts()
-  const verify = createVerify({ find, usage, counts: verdictCounts })
+  const quotas = createQuotaFlusher({ limits, sink: deps.quotaSink, clock, logger })
+  const verify = createVerify({
+    find,
+    reload: (token) => cache.load(hashToken(token), clock.now()),
+    limits,
+    noteFirstUse: createNoteFirstUse(deps.secretActivator, logger),
+    usage,
+    counts: verdictCounts,
+    clock,
+  })
   const failures = createFailedAuthenticationLimit({
     load: cache.load,
     clientIp: createClientIp(trustedProxies),
@@ -64,5 +109,22 @@ export function createDataPlane(deps: DataPlaneDeps): DataPlane {
     ? openAuthentication
     : createVerifierAuthentication({ find: findVerifier, failures })
   const routes = [createVerifyRoute({ authentication, verify, clock, logger })]
-  return { routes, cache, usage, verdictCounts, failedAuthentications: failures.stats }
+  return {
+    routes,
+    cache,
+    limits,
+    usage,
+    verdictCounts,
+    failedAuthentications: failures.stats,
+    start() {
+      usage.start()
+      quotas.start()
+    },
+    async flush() {
+      await Promise.all([usage.flush(), quotas.flush()])
+    },
+    async stop() {
+      await Promise.all([usage.stop(), quotas.stop()])
+    },
+  }
 }

@@ -81,6 +81,14 @@ export interface MinuteUsage {
   readonly count: number
 }
 
+export interface SecretActivator {
+  /**
+   * Makes a secret that waits for its first use count from now on, and lets the grace of those that it replaces begin.
+   * Of several calls one does it; the others find it done.
+   */
+  activate(secret: { readonly secretId: string; readonly keyId: string }): Promise<void>
+}
+
 export interface QuotaSink {
   /**
    * Adds the counts exactly once for each sequence of this node, however often it is called. Rejects when that is not

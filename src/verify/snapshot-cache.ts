@@ -5,7 +5,7 @@ import { withDeadline } from '../lib/deadline.ts'
 import { createSingleFlight } from '../lib/single-flight.ts'
 import { createEvictionLog, type ReadTicket } from './eviction-log.ts'
 import type { KeyRecord, KeySource } from './ports.ts'
-import { createSnapshotCompiler, type KeySnapshot } from './snapshot.ts'
+import type { CompileSnapshot, KeySnapshot } from './snapshot.ts'
 import { type CacheEntry, createSnapshotStore } from './snapshot-store.ts'
 
 /**
@@ -63,6 +63,12 @@ export interface SnapshotCacheStats {
 
 export interface SnapshotCacheOptions {
   readonly source: KeySource
+  readonly compileSnapshot: CompileSnapshot
+  /**
+   * Takes over what a read found beside the snapshot, as it was at `readAt` or later. False: the read is too old for
+   * that, make it again.
+   */
+  readonly onRead?: (snapshot: KeySnapshot, record: KeyRecord, readAt: number) => boolean
   readonly clock: Clock
   /** Lower, and keys in use are read again and again; higher, and the process needs more memory (about 3 KB each). */
   readonly knownMax?: number
@@ -87,12 +93,11 @@ const MARKS_MAX = 10_000
 const UNTRUSTED = 0
 
 export function createSnapshotCache(options: SnapshotCacheOptions): SnapshotCache {
-  const { source, clock } = options
+  const { source, clock, compileSnapshot, onRead = () => true } = options
   const { ageMaxMs = 60_000, unknownAgeMaxMs = 10_000, staleMaxMs = 900_000 } = options
   const { readDeadlineMs = 2_000, readsMax = 1_000 } = options
   const store = createSnapshotStore({ knownMax: options.knownMax ?? 100_000, unknownMax: options.unknownMax ?? 50_000 })
   const evictions = createEvictionLog({ marksMax: MARKS_MAX })
-  const compileSnapshot = createSnapshotCompiler()
   const flights = createSingleFlight<TokenHash, CacheEntry>()
   let generation = 1
   let trusted = true
@@ -197,6 +202,7 @@ export function createSnapshotCache(options: SnapshotCacheOptions): SnapshotCach
     const record = await askSource(tokenHash)
     if (evictions.hasEvictedSince(ticket, marksOf(tokenHash, record))) return null
     const snapshot = record === null ? null : compileSnapshot(record)
+    if (snapshot !== null && record !== null && !onRead(snapshot, record, readAt)) return null
     const refreshAge = snapshot === null ? Number.POSITIVE_INFINITY : spreadRefreshAge(tokenHash, ageMaxMs)
     const entry: CacheEntry = {
       tokenHash,

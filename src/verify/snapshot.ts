@@ -3,6 +3,9 @@ import { stringifyAscii } from '../lib/ascii-json.ts'
 import { createLru, type LruEntry } from '../lib/lru.ts'
 import { formatPublicId } from '../public-id.ts'
 import { compileScopeSet, type ScopeSet } from '../scopes/scope-set.ts'
+import type { AccessRules } from './access/access-rules.ts'
+import type { CompileConfigRules } from './config-rules.ts'
+import type { LimitPlan } from './limits/limit-plan.ts'
 import type { KeyRecord } from './ports.ts'
 import type { UsageTally } from './usage-tally.ts'
 
@@ -29,7 +32,16 @@ export interface KeySnapshot {
   readonly expiresAt: number
   /** First instant at which the presented secret no longer counts; Infinity when nothing replaces it. */
   readonly secretRetiresAt: number
+  /** Whether the presented secret waits for its first use, which this may be. */
+  readonly secretPending: boolean
+  readonly secretId: string
   readonly environment: Environment
+  /** Null when the key may be used from everywhere, at any time, for everything. */
+  readonly access: AccessRules | null
+  /** Null when nothing limits the key. */
+  readonly limits: LimitPlan | null
+  /** Null for a key that signs no requests. */
+  readonly signingSecret: Uint8Array | null
   readonly scopes: ScopeSet
   /** What the key may do as a verifier; null when it does not hold the scope. */
   readonly verifier: Verifier | null
@@ -50,7 +62,7 @@ interface SharedScopeSet extends LruEntry {
   readonly scopes: ScopeSet
 }
 
-export function createSnapshotCompiler(): CompileSnapshot {
+export function createSnapshotCompiler(compileConfigRules: CompileConfigRules): CompileSnapshot {
   const scopeSets = createLru<string, SharedScopeSet>({ entriesMax: SCOPE_SETS_MAX })
 
   function shareScopeSet(held: readonly string[], inactive: readonly string[]): ScopeSet {
@@ -65,6 +77,7 @@ export function createSnapshotCompiler(): CompileSnapshot {
   return (record) => {
     const held = record.scopes.filter((name) => !record.inactiveScopes.includes(name))
     const scopes = shareScopeSet(held, record.inactiveScopes)
+    const { access, limits } = compileConfigRules(record)
     return {
       keyId: record.keyId,
       tenantId: record.tenantId,
@@ -73,7 +86,12 @@ export function createSnapshotCompiler(): CompileSnapshot {
       disabled: record.disabledAt !== null,
       expiresAt: record.expiresAt ?? Number.POSITIVE_INFINITY,
       secretRetiresAt: record.secret.retiresAt ?? Number.POSITIVE_INFINITY,
+      secretPending: record.secret.activatedAt === null,
+      secretId: record.secret.secretId,
       environment: record.environment,
+      access,
+      limits,
+      signingSecret: record.signingSecret,
       scopes,
       verifier: scopes.grants(VERIFY_SCOPE) ? { tenantId: record.tenantIsPlatform ? null : record.tenantId } : null,
       identityJson: formatIdentity(record, held),

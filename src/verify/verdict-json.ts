@@ -1,4 +1,5 @@
 import { stringifyAscii } from '../lib/ascii-json.ts'
+import type { LimitStatus } from './limits/limit-decision.ts'
 import { DENIAL_DETAILS, type Verdict } from './verdict.ts'
 
 /**
@@ -12,17 +13,37 @@ export function formatVerdict(verdict: Verdict, requestId: string): string {
   const key = verdict.snapshot
   if (key === null) return NOT_FOUND_OPENING + requestId + NOT_FOUND_CLOSING
   const opening = verdict.code === 'VALID' ? VALID_OPENING + requestId : formatDenial(verdict, requestId)
-  return opening + key.identityJson + key.rotationJson + (verdict.stale ? STALE_CLOSING : FRESH_CLOSING)
+  const limits = verdict.limits.length === 0 ? NO_LIMITS : formatLimits(verdict.limits)
+  const credits = verdict.creditsRemaining === null ? NO_CREDITS : formatCredits(verdict.creditsRemaining)
+  const closing = verdict.stale ? STALE_CLOSING : FRESH_CLOSING
+  return opening + key.identityJson + limits + credits + key.rotationJson + closing
 }
 
 const VALID_OPENING = '{"valid":true,"code":"VALID","requestId":"'
 const NOT_FOUND_OPENING = '{"valid":false,"code":"NOT_FOUND","requestId":"'
 const NOT_FOUND_CLOSING = `","detail":${stringifyAscii(DENIAL_DETAILS.NOT_FOUND)}}`
-const FRESH_CLOSING = ',"limits":[],"credits":null,"stale":false}'
-const STALE_CLOSING = ',"limits":[],"credits":null,"stale":true}'
+const NO_LIMITS = ',"limits":[]'
+const NO_CREDITS = ',"credits":null'
+const FRESH_CLOSING = ',"stale":false}'
+const STALE_CLOSING = ',"stale":true}'
+
+function formatLimits(limits: readonly LimitStatus[]): string {
+  let members = ''
+  for (const { name, scope, limit, remaining, resetSeconds } of limits) {
+    const separator = members === '' ? '' : ','
+    members += `${separator}{"name":"${name}","scope":"${scope}","limit":${limit},"remaining":${remaining},"resetSeconds":${resetSeconds}}`
+  }
+  return `,"limits":[${members}]`
+}
+
+function formatCredits(remaining: number): string {
+  return `,"credits":{"remaining":${remaining}}`
+}
 
 /** Ends inside a string, as `identityJson` expects. */
-function formatDenial({ code, detail, missingScopes }: Verdict, requestId: string): string {
+function formatDenial(verdict: Verdict, requestId: string): string {
+  const { code, detail, missingScopes, retryAfterSeconds } = verdict
   const missing = missingScopes === null ? '' : `"missingScopes":${stringifyAscii(missingScopes)},`
-  return `{"valid":false,"code":"${code}",${missing}"detail":${stringifyAscii(detail)},"requestId":"${requestId}`
+  const retryAfter = retryAfterSeconds === null ? '' : `"retryAfterSeconds":${retryAfterSeconds},`
+  return `{"valid":false,"code":"${code}",${missing}${retryAfter}"detail":${stringifyAscii(detail)},"requestId":"${requestId}`
 }

@@ -1,3 +1,4 @@
+import type { LimitStatus } from './limits/limit-decision.ts'
 import type { KeySnapshot } from './snapshot.ts'
 
 /**
@@ -60,6 +61,24 @@ export interface Verdict {
   readonly stale: boolean
   /** For INSUFFICIENT_SCOPE: what would have to be granted in addition. */
   readonly missingScopes: readonly string[] | null
+  /** The limits in force; in a denial by limits, those that are violated. */
+  readonly limits: readonly LimitStatus[]
+  /** Null when the key spends no credits, or when they were not asked. */
+  readonly creditsRemaining: number | null
+  /** For denials by limits, quotas and credits: when the same request can succeed; null when that cannot be said. */
+  readonly retryAfterSeconds: number | null
+}
+
+/** The same bytes for a key that does not exist and for one that the verifier may not see. */
+export const NOT_FOUND: Verdict = {
+  code: 'NOT_FOUND',
+  detail: DENIAL_DETAILS.NOT_FOUND,
+  snapshot: null,
+  stale: false,
+  missingScopes: null,
+  limits: [],
+  creditsRemaining: null,
+  retryAfterSeconds: null,
 }
 
 export function createVerdictCounts(): VerdictCounts {

@@ -5,6 +5,7 @@ import { sendProblem } from '../http/problem.ts'
 import type { Route } from '../http/router.ts'
 import type { Clock } from '../lib/clock.ts'
 import type { Logger } from '../lib/logger.ts'
+import { addLimitHeaders } from './limit-headers.ts'
 import { createVerifyRequestParser } from './parse-verify-request.ts'
 import type { Verifier } from './snapshot.ts'
 import type { Verdict } from './verdict.ts'
@@ -65,7 +66,7 @@ export function createVerifyRoute({ authentication, verify, clock, logger }: Ver
 
 function send(res: ServerResponse, verdict: Verdict, requestId: string): void {
   const body = formatVerdict(verdict, requestId)
-  res.writeHead(200, [
+  const headers = [
     'Content-Type',
     'application/json',
     'Content-Length',
@@ -74,6 +75,8 @@ function send(res: ServerResponse, verdict: Verdict, requestId: string): void {
     'no-store',
     'X-Request-Id',
     requestId,
-  ])
+  ]
+  if (verdict.limits.length > 0 || verdict.retryAfterSeconds !== null) addLimitHeaders(headers, verdict)
+  res.writeHead(200, headers)
   res.end(body, 'latin1')
 }

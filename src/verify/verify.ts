@@ -1,56 +1,129 @@
+import { KeywardError } from '../errors/keyward-error.ts'
+import type { Clock } from '../lib/clock.ts'
 import { evaluateScopeQuery, findMissingInQuery } from '../scopes/scope-query.ts'
 import { findMissingScopes } from '../scopes/scope-set.ts'
+import { evaluateAccess } from './access/access-rules.ts'
 import type { FindSnapshot } from './find-snapshot.ts'
+import type { LimitDecision } from './limits/limit-decision.ts'
+import type { Limits } from './limits/limits.ts'
 import type { KeySnapshot, Verifier } from './snapshot.ts'
 import type { LoadedSnapshot } from './snapshot-cache.ts'
 import type { UsageRecorder } from './usage-recorder.ts'
-import { DENIAL_DETAILS, type DenialCode, type Verdict, type VerdictCounts } from './verdict.ts'
+import { DENIAL_DETAILS, type DenialCode, NOT_FOUND, type Verdict, type VerdictCounts } from './verdict.ts'
 import type { VerifyRequest } from './verify-request.ts'
 
 /**
  * The decision about one token, from the request to the verdict.
  *
- *     request ─▶ find ─▶ tenant ─▶ revoked ─▶ disabled ─▶ expired ─▶ environment ─▶ scopes ─▶ VALID
- *                 │        │          │           │           │            │           │        │
- *                 ▼        ▼          ▼           ▼           ▼            ▼           ▼        ▼
- *             NOT_FOUND  TENANT_   REVOKED    DISABLED     EXPIRED   ENVIRONMENT_ INSUFFICIENT_ │
- *                 │      SUSPENDED    │           │           │       MISMATCH      SCOPE       │
- *                 └────────┴──────────┴───────────┴─────┬─────┴────────────┴───────────┴────────┘
- *                                                       ▼
- *                                     one exit: counted once, recorded once, answered once
+ *     request ─▶ find ─▶ tenant ─▶ life ─▶ environment ─▶ access rules ─▶ scopes ─▶ limits ─▶ first use ─▶ VALID
+ *                 │        │        │           │              │            │          │                     │
+ *                 ▼        ▼        ▼           ▼              ▼            ▼          ▼                     │
+ *             NOT_FOUND TENANT_  REVOKED   ENVIRONMENT_   IP_DENIED …  INSUFFICIENT_ RATE_LIMITED …          │
+ *                 │    SUSPENDED DISABLED    MISMATCH          │          SCOPE        │                     │
+ *                 │        │     EXPIRED        │              │            │          │                     │
+ *                 └────────┴────────┴───────────┴──────┬───────┴────────────┴──────────┴─────────────────────┘
+ *                                                      ▼
+ *                                    one exit: counted once, recorded once, answered once
  *
- * Budget: a token that is in memory costs no SQL and no waiting: the function then returns a Verdict, not a promise. A cold one
- * costs one SQL statement, shared by all who ask for it at the same time.
+ * What costs nothing and consumes nothing comes first, so that a denied request has consumed nothing.
  *
- * When the database is down: tokens in memory are answered as before, and after their age limit with `stale: true` up to the configured
- * staleness; others reject with UNAVAILABLE (`snapshot-cache.ts`). When counts cannot be written, verification does
- * not notice (`usage-recorder.ts`).
+ * Budget: a token that is in memory costs no SQL and no waiting: the function then returns a Verdict, not a promise. A cold
+ * one costs one SQL statement, shared by all who ask for it at the same time. Two rare things are waited for: a new
+ * lease of credits, and the first use of a token that a rotation made.
+ *
+ * When the database is down: tokens in memory are answered as before, and after their age limit with `stale: true` up to
+ * the configured staleness; others reject with UNAVAILABLE (`snapshot-cache.ts`). Limits go on in memory. When counts
+ * cannot be written, verification does not notice (`usage-recorder.ts`, `quota-flusher.ts`).
  */
 export type Verify = (request: VerifyRequest, verifier: Verifier, now: number) => Verdict | Promise<Verdict>
 
 export interface VerifyDeps {
   readonly find: FindSnapshot
+  /** Reads the key again, although it is in memory. */
+  readonly reload: (token: string) => Promise<LoadedSnapshot>
+  readonly limits: Pick<Limits, 'admit'>
+  /** Settles when the first use of a secret is noted, or has failed to be; it never rejects. */
+  readonly noteFirstUse: (key: KeySnapshot) => Promise<void>
   readonly usage: Pick<UsageRecorder, 'record'>
   /** Increased in place. */
   readonly counts: VerdictCounts
+  readonly clock: Clock
 }
 
-export function createVerify({ find, usage, counts }: VerifyDeps): Verify {
-  function conclude(loaded: LoadedSnapshot, request: VerifyRequest, verifier: Verifier, now: number): Verdict {
+export function createVerify(deps: VerifyDeps): Verify {
+  const { find, reload, limits, noteFirstUse, usage, counts, clock } = deps
+
+  function verify(request: VerifyRequest, verifier: Verifier, now: number): Verdict | Promise<Verdict> {
+    const found = find(request.key, now)
+    if (found instanceof Promise) return found.then((loaded) => answer(loaded, request, verifier, clock.now()))
+    return answer(found, request, verifier, now)
+  }
+
+  function answer(
+    loaded: LoadedSnapshot,
+    request: VerifyRequest,
+    verifier: Verifier,
+    now: number,
+  ): Verdict | Promise<Verdict> {
     const verdict = decide(loaded, request, verifier, now)
+    const { snapshot: key } = verdict
+    if (verdict.code !== 'VALID' || key === null) return conclude(verdict, request, now)
+    if (key.limits === null) return admit(verdict, key, request, now)
+
+    const decision = limits.admit(key.limits, key, request.cost, now)
+    if (decision instanceof Promise) return decision.then((made) => applyLimits(made, verdict, key, request, now))
+    // The counts of the day or month left memory before the key did.
+    if (decision.outcome === 'unloaded') return answerReloaded(request, verifier)
+    return applyLimits(decision, verdict, key, request, now)
+  }
+
+  async function answerReloaded(request: VerifyRequest, verifier: Verifier): Promise<Verdict> {
+    const loaded = await reload(request.key)
+    const now = clock.now()
+    const verdict = decide(loaded, request, verifier, now)
+    const { snapshot: key } = verdict
+    if (verdict.code !== 'VALID' || key === null) return conclude(verdict, request, now)
+    if (key.limits === null) return admit(verdict, key, request, now)
+    return applyLimits(await limits.admit(key.limits, key, request.cost, now), verdict, key, request, now)
+  }
+
+  /** 10. Rate limits, 11. quotas and 12. credits have room for the cost: all of them, or none consumes. */
+  function applyLimits(
+    decision: LimitDecision,
+    verdict: Verdict,
+    key: KeySnapshot,
+    request: VerifyRequest,
+    now: number,
+  ): Verdict | Promise<Verdict> {
+    if (decision.outcome === 'admitted') {
+      const { limits, creditsRemaining } = decision
+      return admit({ ...verdict, limits, creditsRemaining }, key, request, now)
+    }
+    if (decision.outcome === 'denied') {
+      const { code, detail, limits, creditsRemaining, retryAfterSeconds } = decision
+      return conclude({ ...verdict, code, detail, limits, creditsRemaining, retryAfterSeconds }, request, now)
+    }
+    throw new KeywardError('UNAVAILABLE', 'The limits of the key cannot be counted right now.', {
+      retryAfterSeconds: decision.outcome === 'unavailable' ? decision.retryAfterSeconds : 1,
+    })
+  }
+
+  /** 13. A token that a rotation made counts from its first use on. */
+  function admit(verdict: Verdict, key: KeySnapshot, request: VerifyRequest, now: number): Verdict | Promise<Verdict> {
+    if (!key.secretPending) return conclude(verdict, request, now)
+    return noteFirstUse(key).then(() => conclude(verdict, request, now))
+  }
+
+  function conclude(verdict: Verdict, request: VerifyRequest, now: number): Verdict {
     counts[verdict.code]++
     if (verdict.snapshot !== null) usage.record(verdict.snapshot, verdict.code, now, request.ip)
     return verdict
   }
 
-  return (request, verifier, now) => {
-    const found = find(request.key, now)
-    if (found instanceof Promise) return found.then((loaded) => conclude(loaded, request, verifier, now))
-    return conclude(found, request, verifier, now)
-  }
+  return verify
 }
 
-/** The rules in order of precedence. The first that denies is the answer. */
+/** The rules that consume nothing, in order of precedence. The first that denies is the answer. */
 function decide(loaded: LoadedSnapshot, request: VerifyRequest, verifier: Verifier, now: number): Verdict {
   const { snapshot: key, stale } = loaded
 
@@ -76,19 +149,22 @@ function decide(loaded: LoadedSnapshot, request: VerifyRequest, verifier: Verifi
     return deny('ENVIRONMENT_MISMATCH', key, stale, detail)
   }
 
-  // 7. It holds every scope that is asked for.
+  // 7. It may be used from this address, agent and origin, for this method and path, at this time.
+  if (key.access !== null) {
+    const denial = evaluateAccess(key.access, request, now)
+    if (denial !== undefined) return deny(denial.code, key, stale, denial.detail)
+  }
+
+  // 8. The operation that is asked for is known, where that is what decides.
+  if (request.requireOperationScope) {
+    return deny('INSUFFICIENT_SCOPE', key, stale, 'No imported operation has this method and path.')
+  }
+
+  // 9. It holds every scope that is asked for.
   const missingScopes = findMissing(request, key)
   if (missingScopes !== null) return denyScopes(key, stale, missingScopes)
 
-  return { code: 'VALID', detail: null, snapshot: key, stale, missingScopes: null }
-}
-
-const NOT_FOUND: Verdict = {
-  code: 'NOT_FOUND',
-  detail: DENIAL_DETAILS.NOT_FOUND,
-  snapshot: null,
-  stale: false,
-  missingScopes: null,
+  return describe('VALID', null, key, stale, null)
 }
 
 function maySee(verifier: Verifier, key: KeySnapshot): boolean {
@@ -103,10 +179,30 @@ function findMissing({ scopes, scopeQuery }: VerifyRequest, key: KeySnapshot): r
 }
 
 function denyScopes(key: KeySnapshot, stale: boolean, missingScopes: readonly string[]): Verdict {
-  const detail = `The key lacks ${missingScopes.join(', ')}.`
-  return { code: 'INSUFFICIENT_SCOPE', detail, snapshot: key, stale, missingScopes }
+  return describe('INSUFFICIENT_SCOPE', `The key lacks ${missingScopes.join(', ')}.`, key, stale, missingScopes)
 }
 
 function deny(code: DenialCode, key: KeySnapshot, stale: boolean, detail = DENIAL_DETAILS[code]): Verdict {
-  return { code, detail, snapshot: key, stale, missingScopes: null }
+  return describe(code, detail, key, stale, null)
+}
+
+const NO_LIMITS: Verdict['limits'] = []
+
+function describe(
+  code: Verdict['code'],
+  detail: string | null,
+  snapshot: KeySnapshot,
+  stale: boolean,
+  missingScopes: readonly string[] | null,
+): Verdict {
+  return {
+    code,
+    detail,
+    snapshot,
+    stale,
+    missingScopes,
+    limits: NO_LIMITS,
+    creditsRemaining: null,
+    retryAfterSeconds: null,
+  }
 }

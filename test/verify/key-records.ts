@@ -1,7 +1,9 @@
 import { randomBytes, randomUUID } from 'node:crypto'
 import type { Environment } from '../../src/keys/environment.ts'
 import { generateToken, hashToken, type TokenHash } from '../../src/keys/token.ts'
+import { createConfigRulesCompiler } from '../../src/verify/config-rules.ts'
 import type { KeyRecord, KeySource } from '../../src/verify/ports.ts'
+import { createSnapshotCompiler } from '../../src/verify/snapshot.ts'
 
 export const TENANT_ACME = '01900000-0000-7000-8000-00000000000a'
 
@@ -33,6 +35,9 @@ export function keyRecord(overrides: Partial<KeyRecord> = {}): KeyRecord {
     ...overrides,
   }
 }
+
+/** Compiles records as the data plane does when the operator has set no defaults. */
+export const compileSnapshot = createSnapshotCompiler(createConfigRulesCompiler({ system: {} }))
 
 export function newToken(prefix = 'acme', environment: Environment = 'PRODUCTION'): string {
   return generateToken({ prefix, environment, randomBytes })

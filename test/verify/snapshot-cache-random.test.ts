@@ -3,7 +3,7 @@ import { hashToken, type TokenHash } from '../../src/keys/token.ts'
 import type { KeyRecord } from '../../src/verify/ports.ts'
 import { createSnapshotCache, type LoadedSnapshot } from '../../src/verify/snapshot-cache.ts'
 import { createManualClock } from '../harness/manual-clock.ts'
-import { keyRecord } from './key-records.ts'
+import { compileSnapshot, keyRecord } from './key-records.ts'
 import { type Random, withSeedsAsync } from './limits/seeded-random.ts'
 
 /**
@@ -47,6 +47,7 @@ async function runWorld(random: Random): Promise<void> {
 
   const cache = createSnapshotCache({
     clock,
+    compileSnapshot,
     source: {
       findByTokenHash(tokenHash) {
         const { promise, resolve, reject } = Promise.withResolvers<KeyRecord | null>()

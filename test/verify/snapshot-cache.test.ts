@@ -2,7 +2,14 @@ import { describe, expect, test } from 'vitest'
 import { hashToken } from '../../src/keys/token.ts'
 import { createSnapshotCache, type SnapshotCacheOptions } from '../../src/verify/snapshot-cache.ts'
 import { createManualClock } from '../harness/manual-clock.ts'
-import { createControlledKeySource, createMemoryKeySource, keyRecord, settle, TENANT_ACME } from './key-records.ts'
+import {
+  compileSnapshot,
+  createControlledKeySource,
+  createMemoryKeySource,
+  keyRecord,
+  settle,
+  TENANT_ACME,
+} from './key-records.ts'
 
 const TOKEN = hashToken('a token')
 const OTHER = hashToken('another token')
@@ -10,7 +17,7 @@ const OTHER = hashToken('another token')
 function setUp(options: Partial<SnapshotCacheOptions> = {}) {
   const clock = createManualClock()
   const source = createMemoryKeySource()
-  const cache = createSnapshotCache({ source, clock, ...options })
+  const cache = createSnapshotCache({ source, clock, compileSnapshot, ...options })
   return {
     clock,
     source,
@@ -23,7 +30,7 @@ function setUp(options: Partial<SnapshotCacheOptions> = {}) {
 function setUpControlled(options: Partial<SnapshotCacheOptions> = {}) {
   const clock = createManualClock()
   const source = createControlledKeySource()
-  const cache = createSnapshotCache({ source, clock, ...options })
+  const cache = createSnapshotCache({ source, clock, compileSnapshot, ...options })
   return {
     clock,
     source,

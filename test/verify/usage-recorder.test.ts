@@ -1,13 +1,12 @@
 import { randomUUID } from 'node:crypto'
 import { describe, expect, test } from 'vitest'
 import type { UsageFlush, UsageSink } from '../../src/verify/ports.ts'
-import { createSnapshotCompiler, type KeySnapshot } from '../../src/verify/snapshot.ts'
+import type { KeySnapshot } from '../../src/verify/snapshot.ts'
 import { createUsageRecorder, type UsageRecorderOptions } from '../../src/verify/usage-recorder.ts'
 import { VERDICT_CODES } from '../../src/verify/verdict.ts'
-import { keyRecord } from './key-records.ts'
+import { compileSnapshot, keyRecord } from './key-records.ts'
 import { withSeedsAsync } from './limits/seeded-random.ts'
 
-const compileSnapshot = createSnapshotCompiler()
 const NOON = Date.parse('2026-03-04T12:00:00.000Z')
 const SECOND = 1_000
 const MINUTE = 60_000

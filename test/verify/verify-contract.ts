@@ -289,7 +289,7 @@ export function describeVerify(backingName: string, openBacking: () => Promise<B
       test("asking about another tenant's key does not count for it", async () => {
         const { token, record } = await put({ tenantId: TENANT_ACME })
         await fixture.ask({ key: token }, fixture.globexVerifier)
-        await fixture.dataPlane.usage.flush()
+        await fixture.dataPlane.flush()
         expect(await fixture.readRequestCount(record.keyId)).toBe(0)
       })
     })
@@ -366,7 +366,7 @@ export function describeVerify(backingName: string, openBacking: () => Promise<B
         const { token, record } = await put({ scopes: ['orders:read'] })
         const requests = [{}, {}, { scopes: ['a:b'] }, { environment: 'TEST' }]
         await Promise.all(requests.map((request) => fixture.ask({ key: token, ...request })))
-        await fixture.dataPlane.usage.flush()
+        await fixture.dataPlane.flush()
         expect(await fixture.readRequestCount(record.keyId)).toBe(4)
       })
 

@@ -6,6 +6,7 @@ import { createDataPlane, type DataPlane, type DataPlaneDeps } from '../../src/v
 import type { KeyRecord, KeySource, UsageSink } from '../../src/verify/ports.ts'
 import { createManualClock, type ManualClock } from '../harness/manual-clock.ts'
 import { keyRecord, newToken } from './key-records.ts'
+import { MemoryCreditStore } from './limits/memory-credit-store.ts'
 
 export const TENANT_PLATFORM = '01900000-0000-7000-8000-000000000001'
 export const TENANT_GLOBEX = '01900000-0000-7000-8000-00000000000b'
@@ -57,6 +58,10 @@ export async function startVerifyFixture(backing: Backing, deps: Partial<DataPla
     logger,
     newId: randomUUID,
     openVerification: false,
+    quotaSink: { write: async () => undefined },
+    creditStore: new MemoryCreditStore(),
+    secretActivator: { activate: async () => undefined },
+    systemConfig: {},
     ...deps,
   })
   const nameRequest = createRequestNamer(systemRandomBytes)
@@ -82,7 +87,7 @@ export async function startVerifyFixture(backing: Backing, deps: Partial<DataPla
     ask: (request, verifier = verifiers.platformVerifier) => ask(baseUrl, verifier, request),
     async stop() {
       await server.stop(1_000)
-      await dataPlane.usage.stop()
+      await dataPlane.stop()
       await backing.close()
     },
   }
