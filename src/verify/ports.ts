@@ -3,7 +3,7 @@ import type { Environment } from '../keys/environment.ts'
 import type { TokenHash } from '../keys/token.ts'
 import type { StoredQuotas } from './limits/limits.ts'
 import type { QuotaFlush } from './limits/quota-ledger.ts'
-import type { VerdictCode } from './verdict.ts'
+import type { VerdictCode } from './verdict-code.ts'
 
 /**
  * What the data plane needs from outside. `app.ts` wires these ports; nothing in `verify/` knows what is behind them.

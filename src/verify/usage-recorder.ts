@@ -4,7 +4,7 @@ import type { Logger } from '../lib/logger.ts'
 import type { UsageSink } from './ports.ts'
 import type { KeySnapshot } from './snapshot.ts'
 import { countVerdict, MINUTE_MS, openTally, toFlush, type UsageTally } from './usage-tally.ts'
-import type { VerdictCode } from './verdict.ts'
+import type { VerdictCode } from './verdict-code.ts'
 
 /**
  * Counts what was answered, in memory, and hands the counts to a sink each second and at stop.

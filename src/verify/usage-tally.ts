@@ -1,5 +1,5 @@
 import type { KeyUsage, MinuteUsage, UsageFlush } from './ports.ts'
-import type { VerdictCode } from './verdict.ts'
+import type { VerdictCode } from './verdict-code.ts'
 
 export const MINUTE_MS = 60_000
 

@@ -1,6 +1,7 @@
 import { stringifyAscii } from '../lib/ascii-json.ts'
 import type { LimitStatus } from './limits/limit-decision.ts'
-import { DENIAL_DETAILS, type Verdict } from './verdict.ts'
+import type { Verdict } from './verdict.ts'
+import { DENIAL_DETAILS } from './verdict-code.ts'
 
 /**
  * The body of an answer, joined from parts that were serialised when the snapshot was made. It is ASCII throughout, so

@@ -9,7 +9,8 @@ import type { Limits } from './limits/limits.ts'
 import type { KeySnapshot, Verifier } from './snapshot.ts'
 import type { LoadedSnapshot } from './snapshot-cache.ts'
 import type { UsageRecorder } from './usage-recorder.ts'
-import { DENIAL_DETAILS, type DenialCode, NOT_FOUND, type Verdict, type VerdictCounts } from './verdict.ts'
+import { NOT_FOUND, type Verdict } from './verdict.ts'
+import { DENIAL_DETAILS, type DenialCode, type VerdictCounts } from './verdict-code.ts'
 import type { VerifyRequest } from './verify-request.ts'
 
 /**

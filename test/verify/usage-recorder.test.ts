@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest'
 import type { UsageFlush, UsageSink } from '../../src/verify/ports.ts'
 import type { KeySnapshot } from '../../src/verify/snapshot.ts'
 import { createUsageRecorder, type UsageRecorderOptions } from '../../src/verify/usage-recorder.ts'
-import { VERDICT_CODES } from '../../src/verify/verdict.ts'
+import { VERDICT_CODES } from '../../src/verify/verdict-code.ts'
 import { compileSnapshot, keyRecord } from './key-records.ts'
 import { withSeedsAsync } from './limits/seeded-random.ts'
 
