@@ -1,7 +1,8 @@
 /**
  * The access rules of a key, compiled once when its snapshot is filled and evaluated on every request: IP, user agent, origin,
  * method and path, time. They are checked in that order, which is the order of precedence of their codes, and the first that
- * denies decides. A rule that is not set costs the check of one undefined. A rule whose input is missing denies.
+ * denies decides. A rule that is not set costs the check of one undefined. A rule whose input is missing denies, but for
+ * the origin (see origin-rules.ts).
  *
  * Compilation never fails. What cannot be read makes the rule stricter, not looser (see rule-entry.ts), and is reported as an issue
  * for the log, so that one bad entry shuts out what it should have admitted instead of opening the key or breaking the verification.
@@ -135,10 +136,7 @@ function evaluateOrigin(
   origin: string | undefined,
 ): AccessDenial | undefined {
   if (leveled === undefined || allowsOrigin(leveled.rules, origin)) return undefined
-  const detail =
-    origin === undefined
-      ? `The origin of the request is missing, and ${levelName(leveled.source)} configuration restricts it.`
-      : `The origin is not among ${levelName(leveled.source)} CORS origins.`
+  const detail = `The origin is not among ${levelName(leveled.source)} CORS origins.`
   return { code: 'ORIGIN_DENIED', detail }
 }
 

@@ -7,13 +7,13 @@
  * - `https://*.example.com`: every subdomain at any depth, but not `https://example.com` itself, which is listed beside it.
  *   The `*` stands for whole labels at the start of the host and needs two labels after it (or `localhost`), so that
  *   nobody opens all of `.com` by a slip.
- * - `*`: no restriction at all, as in CORS; requests without an origin pass too.
+ * - `*`: no restriction at all, as in CORS.
  *
- * Under any other list a request without an origin is denied, as with every rule whose input is missing. That hits calls from
- * server to server, which have no origin, and it is meant to: a list of origins says "this key is for these web pages". A
- * key for servers sets `corsOrigins: []` on itself. Whoever steals a key can forge the header anyway; the rule keeps a key
- * out of other people's pages, it does not prove who calls. The opaque origin `null` is no identity (any sandboxed
- * frame has it), so it cannot be listed and passes under `*` alone.
+ * A request without an origin passes, unlike with every other rule whose input is missing. Only browsers send an origin,
+ * and they always do where it counts; a call from server to server has none. Denying it would shut out the tenant's own
+ * servers and nobody else: whoever steals a key can leave the header out or forge it. The rule keeps a key out of other
+ * people's pages, it does not prove who calls. The opaque origin `null` is no identity (any sandboxed frame has it), so
+ * it cannot be listed and passes under `*` alone.
  */
 
 import { acceptEntry, type EntryIssue, type RuleEntry, readEntries, refuseEntry } from './rule-entry.ts'
@@ -46,9 +46,9 @@ export function compileOriginRules(entries: readonly string[]): {
   return { rules: { origins: new Set(values), hasWildcards: values.some((value) => value.includes('*')) }, issues }
 }
 
-/** Whether the origin may pass. A missing one may not. */
+/** Whether the origin may pass. A missing one may. */
 export function allowsOrigin(rules: OriginRules, origin: string | undefined): boolean {
-  if (origin === undefined) return false
+  if (origin === undefined) return true
   if (rules.origins.has(origin) && !origin.includes('*')) return true
   const parts = splitOrigin(origin)
   if (parts === undefined) return false
