@@ -86,6 +86,7 @@ export async function createApp(options: AppOptions): Promise<App> {
     logger,
     newId,
     openVerification: config.VERIFY_AUTH === 'open',
+    trustedProxies: config.TRUSTED_PROXIES,
     staleMaxMs: config.VERIFY_STALE_SECONDS * 1000,
   })
 

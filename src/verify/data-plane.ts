@@ -1,14 +1,16 @@
 import type { IncomingMessage } from 'node:http'
 import type { SystemConfig } from '../configs/effective-config.ts'
-import { createClientIp } from '../http/client-ip.ts'
+import { createClientIp, createForwardedClientIp } from '../http/client-ip.ts'
 import type { Route } from '../http/router.ts'
 import { hashToken } from '../keys/token.ts'
 import type { Clock } from '../lib/clock.ts'
 import type { Logger } from '../lib/logger.ts'
+import { createBatchRoute } from './batch-route.ts'
 import { createConfigRulesCompiler } from './config-rules.ts'
 import { createFailedAuthenticationLimit, type FailedAuthenticationStats } from './failed-authentication-limit.ts'
 import { createFindSnapshot } from './find-snapshot.ts'
 import { createNoteFirstUse } from './first-use.ts'
+import { createForwardRoute } from './forward-route.ts'
 import type { CreditStore } from './limits/credit-lease.ts'
 import { createLimits, type Limits } from './limits/limits.ts'
 import type { KeySource, QuotaSink, SecretActivator, UsageSink } from './ports.ts'
@@ -108,7 +110,11 @@ export function createDataPlane(deps: DataPlaneDeps): DataPlane {
   const authentication = deps.openVerification
     ? openAuthentication
     : createVerifierAuthentication({ find: findVerifier, failures })
-  const routes = [createVerifyRoute({ authentication, verify, clock, logger })]
+  const routes = [
+    createVerifyRoute({ authentication, verify, clock, logger }),
+    createBatchRoute({ authentication, verify, clock, logger }),
+    createForwardRoute({ authentication, verify, clientIp: createForwardedClientIp(trustedProxies), clock, logger }),
+  ]
   return {
     routes,
     cache,
