@@ -21,7 +21,7 @@ import { createKeySource } from './keys/key-source.ts'
 import { tokenHashFromBytes } from './keys/token.ts'
 import type { Clock } from './lib/clock.ts'
 import type { Logger } from './lib/logger.ts'
-import { systemRandomBytes } from './lib/random.ts'
+import { type RandomBytes, systemRandomBytes } from './lib/random.ts'
 import { schema } from './schema.ts'
 import { createEnvelope } from './secrets/envelope.ts'
 import { loadPrefixDirectory } from './tenants/prefix-directory.ts'
@@ -44,6 +44,8 @@ export interface AppOptions {
   readonly unseenCredentials?: UnseenCredentials
   readonly clock: Clock
   readonly logger: Logger
+  /** Where tokens come from; the system's generator when absent. */
+  readonly randomBytes?: RandomBytes
   /** Sees every statement that goes to the database. */
   readonly onStatement?: (sql: string) => void
 }
@@ -62,7 +64,7 @@ export interface App {
 export async function createApp(options: AppOptions): Promise<App> {
   const { config, clock, logger } = options
   const newId = randomUUIDv7
-  const randomBytes = systemRandomBytes
+  const randomBytes = options.randomBytes ?? systemRandomBytes
   const nodeId = newId()
 
   const pool = createPool({

@@ -9,6 +9,8 @@ export const KEY_OWNER_ID_CHARACTERS_MAX = 200
 export const KEY_SCOPES_MAX = 200
 /** Metadata is part of every answer of `/verify`, so it is kept small. */
 export const KEY_METADATA_BYTES_MAX = 4096
+/** Levels of objects and lists in metadata. */
+export const KEY_METADATA_LEVELS_MAX = 32
 export const KEY_TTL_DAYS_MAX = 3650
 export const REVOKE_REASON_CHARACTERS_MAX = 500
 
@@ -52,12 +54,24 @@ function findTtlFault({ ttlDays, expiresAt }: CreateKeyInput): string | null {
 
 function findMetadataFault(metadata: unknown): string | null {
   if (!isJsonObject(metadata)) return 'must be a JSON object'
-  const json = JSON.stringify(metadata)
-  if (json.includes('\\u0000')) return 'must not hold NUL characters'
-  if (!json.isWellFormed() || /\\ud[89a-f]/i.test(json)) return 'must not hold halves of characters'
-  return Buffer.byteLength(json) > KEY_METADATA_BYTES_MAX
+  // Looked through first: a value that is nested a hundred thousand levels deep cannot even be written as JSON.
+  const fault = findJsonFault(metadata, KEY_METADATA_LEVELS_MAX)
+  if (fault !== null) return fault
+  return Buffer.byteLength(JSON.stringify(metadata)) > KEY_METADATA_BYTES_MAX
     ? `must have at most ${KEY_METADATA_BYTES_MAX} bytes as JSON`
     : null
+}
+
+/** Why PostgreSQL could not keep a JSON value as it is; null when it can. */
+function findJsonFault(value: unknown, levelsLeft: number): string | null {
+  if (typeof value === 'string') return findProseFault(value, Number.POSITIVE_INFINITY)
+  if (typeof value !== 'object' || value === null) return null
+  if (levelsLeft === 0) return `must have at most ${KEY_METADATA_LEVELS_MAX} levels`
+  for (const [name, below] of Object.entries(value)) {
+    const fault = findProseFault(name, Number.POSITIVE_INFINITY) ?? findJsonFault(below, levelsLeft - 1)
+    if (fault !== null) return fault
+  }
+  return null
 }
 
 export function isJsonObject(value: unknown): value is JsonObject {

@@ -5,6 +5,7 @@ import { type App, createApp } from '../../src/app.ts'
 import { readConfig } from '../../src/config.ts'
 import type { FirstStart } from '../../src/installation/first-start.ts'
 import { createLogger } from '../../src/lib/logger.ts'
+import type { RandomBytes } from '../../src/lib/random.ts'
 import { createTestDatabase, type TestDatabase } from './database.ts'
 import { createManualClock, type ManualClock } from './manual-clock.ts'
 
@@ -15,6 +16,8 @@ export interface TestAppOptions {
   /** A database that outlives the app, to start a second one on it; made and dropped with the app when absent. */
   readonly database?: TestDatabase
   readonly masterKey?: Uint8Array
+  /** Makes tokens foreseeable. */
+  readonly randomBytes?: RandomBytes
 }
 
 export interface TestApp {
@@ -59,6 +62,7 @@ export async function startTestApp(options: TestAppOptions = {}): Promise<TestAp
     withStarterTenant: true,
     clock,
     logger,
+    ...(options.randomBytes && { randomBytes: options.randomBytes }),
     onStatement: (sql) => statements.push(sql),
   })
   const { port } = await app.listen()

@@ -3,7 +3,7 @@ import { formatPublicId, parsePublicId } from '../../src/public-id.ts'
 import type { ApiKeyCreateInput, Role } from '../generated/graphql/graphql.ts'
 import { ADMIN_PASSWORD, type TestApp } from './app.ts'
 import { sendGraphQL } from './client.ts'
-import { ApiKeyCreate, ScopeCreate, SessionCreate, TenantCreate } from './operations.ts'
+import { ApiKeyCreate, ScopeCreate, SessionCreate, TenantCreate, Viewer } from './operations.ts'
 
 /**
  * Makes what a test stands on, through the front door, each step knowing only what it needs:
@@ -114,4 +114,11 @@ async function seedTenant(app: TestApp, accessToken: string, slug = uniqueName()
 
 export function uniqueName(): string {
   return `n${randomBytes(6).toString('hex')}`
+}
+
+/** The id of whose access token it is. */
+export async function findViewerId(app: TestApp, accessToken: string): Promise<string> {
+  const { data } = await sendGraphQL(app, Viewer, {}, accessToken)
+  if (!data?.viewer) throw new Error('The token is nobody’s.')
+  return data.viewer.id
 }
