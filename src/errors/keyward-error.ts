@@ -45,5 +45,7 @@ export class KeywardError extends Error {
 export function validationFailed(issues: readonly InputIssue[]): KeywardError {
   const [first] = issues
   const where = first && first.path.length > 0 ? `${first.path.join('.')}: ` : ''
-  return new KeywardError('VALIDATION_FAILED', first ? `${where}${first.detail}` : 'The input is not valid.', { issues })
+  return new KeywardError('VALIDATION_FAILED', first ? `${where}${first.detail}` : 'The input is not valid.', {
+    issues,
+  })
 }
