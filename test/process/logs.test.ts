@@ -30,7 +30,7 @@ async function post(server: ReadyServer, path: string, token: string | null, bod
   return { status: response.status, text: await response.text() }
 }
 
-const graphql = (query: string, variables: object = {}) => JSON.stringify({ query, variables })
+const toBody = (query: string, variables: object = {}) => JSON.stringify({ query, variables })
 
 test('at the level debug no secret reaches the log, and every line about a request names it', async () => {
   const database = await createTestDatabase()
@@ -45,7 +45,7 @@ test('at the level debug no secret reaches the log, and every line about a reque
   const admin = await actAsAdmin(server)
   const key = await admin.createKey(await admin.createTenant())
   const logIn = (password: string) =>
-    graphql(
+    toBody(
       `mutation ($input: SessionCreateInput!) {
         sessionCreate(input: $input) { ... on SessionCreatePayload { accessToken refreshToken } }
       }`,
@@ -57,11 +57,11 @@ test('at the level debug no secret reaches the log, and every line about a reque
   const { accessToken, refreshToken } = session.data.sessionCreate
 
   // Mistakes of callers, with secrets in every place where one can stand.
-  const secretQuery = graphql(`{ apiKey(id: "${key.token}") { name } }`)
+  const secretQuery = toBody(`{ apiKey(id: "${key.token}") { name } }`)
   await post(server, '/graphql', null, logIn(WRONG_PASSWORD), 'wrong-password')
   await post(server, '/graphql', STRAY_TOKEN, secretQuery, 'stray-session')
   await post(server, '/graphql', accessToken, secretQuery, 'token-as-id')
-  await post(server, '/graphql', accessToken, graphql(`{ apiKey(id: "${key.token}"`), 'broken-document')
+  await post(server, '/graphql', accessToken, toBody(`{ apiKey(id: "${key.token}"`), 'broken-document')
   await post(server, '/graphql', accessToken, `{"query": "${key.token}`, 'broken-json')
   await post(server, '/verify', VERIFIER_TOKEN, `{"key": "${key.token}"`, 'broken-json')
   await post(server, '/verify', VERIFIER_TOKEN, JSON.stringify({ key: key.token, [STRAY_TOKEN]: 1 }), 'unknown-field')
@@ -72,7 +72,7 @@ test('at the level debug no secret reaches the log, and every line about a reque
   await breakDatabase(database.superuserUrl)
   const failures = [
     await post(server, '/graphql', null, logIn(GIVEN.BOOTSTRAP_ADMIN_PASSWORD), 'failed-login'),
-    await post(server, '/graphql', accessToken, graphql('{ tenants { totalCount } }'), 'failed-query'),
+    await post(server, '/graphql', accessToken, toBody('{ tenants { totalCount } }'), 'failed-query'),
   ]
   for (const { text } of failures) expect(text).toContain('"INTERNAL"')
   const verification = await post(server, '/verify', VERIFIER_TOKEN, JSON.stringify({ key: key.token }), 'no-answer')
