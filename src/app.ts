@@ -1,8 +1,9 @@
 import { randomUUIDv7 } from 'node:crypto'
 import type { AddressInfo } from 'node:net'
-import type { Invalidation } from './commands/command.ts'
 import { createCommandRunner } from './commands/command-runner.ts'
+import { INVALIDATION_CHANNEL, type Invalidation, parseInvalidations } from './commands/invalidation.ts'
 import type { Config } from './config.ts'
+import { createChangeListener } from './db/change-listener.ts'
 import { createPrisma } from './db/client.ts'
 import { isUnavailable } from './db/database-failures.ts'
 import { createPool } from './db/pool.ts'
@@ -18,7 +19,6 @@ import { setUpInstallation } from './installation/set-up.ts'
 import type { UnseenCredentials } from './installation/unseen-credentials.ts'
 import { createCreditStore } from './keys/credit-store.ts'
 import { createKeySource } from './keys/key-source.ts'
-import { tokenHashFromBytes } from './keys/token.ts'
 import type { Clock } from './lib/clock.ts'
 import type { Logger } from './lib/logger.ts'
 import { type RandomBytes, systemRandomBytes } from './lib/random.ts'
@@ -46,6 +46,8 @@ export interface AppOptions {
   readonly logger: Logger
   /** Where tokens come from; the system's generator when absent. */
   readonly randomBytes?: RandomBytes
+  /** Whether other servers may work on the database, whose changes must be heard. */
+  readonly sharesDatabase: boolean
   /** Sees every statement that goes to the database. */
   readonly onStatement?: (sql: string) => void
 }
@@ -96,12 +98,13 @@ export async function createApp(options: AppOptions): Promise<App> {
     switch (invalidation.kind) {
       case 'key':
         dataPlane.cache.evictKey(invalidation.apiKeyId)
+        dataPlane.limits.revokeLease(invalidation.apiKeyId)
         break
       case 'tenant':
         dataPlane.cache.evictTenant(invalidation.tenantId)
         break
       case 'token':
-        dataPlane.cache.evictToken(tokenHashFromBytes(invalidation.hash))
+        dataPlane.cache.evictToken(invalidation.hash)
         break
       case 'prefix':
         prefixes.add(invalidation.prefix)
@@ -117,7 +120,21 @@ export async function createApp(options: AppOptions): Promise<App> {
     newId,
     randomBytes,
     platformTenantId: () => platformTenantId,
+    nodeId,
     invalidate,
+  })
+
+  const changes = createChangeListener({
+    url: options.databaseUrl,
+    channel: INVALIDATION_CHANNEL,
+    log: logger,
+    onMessage(payload) {
+      const invalidations = parseInvalidations(nodeId, payload)
+      if (invalidations === null) dataPlane.cache.evictAll()
+      else for (const invalidation of invalidations) invalidate(invalidation)
+    },
+    onSilence: () => dataPlane.cache.distrust(),
+    onSound: () => dataPlane.cache.trust(),
   })
 
   const passwords = createPasswords()
@@ -163,9 +180,13 @@ export async function createApp(options: AppOptions): Promise<App> {
     logger,
   })
 
+  // Before that nothing is in memory that could be wrong.
+  if (options.sharesDatabase) await changes.start()
+
   let stopping: Promise<void> | null = null
   async function stop(): Promise<void> {
     await server.stop(config.DRAIN_SECONDS * 1000)
+    await changes.stop()
     await dataPlane.stop()
     await prisma.$disconnect()
     await pool.end()

@@ -69,6 +69,7 @@ async function main(config: Config): Promise<void> {
     databaseUrl: database.url,
     masterKey: database.masterKey,
     withStarterTenant: database.isEmbedded,
+    sharesDatabase: !database.isEmbedded,
     ...(database.unseen && { unseenCredentials: database.unseen }),
     clock: systemClock,
     logger,

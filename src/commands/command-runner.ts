@@ -7,7 +7,8 @@ import { insertOutboxEvents } from '../events/outbox.ts'
 import type { Prisma, PrismaClient } from '../generated/prisma/client.ts'
 import type { Clock } from '../lib/clock.ts'
 import type { RandomBytes } from '../lib/random.ts'
-import { type Access, type Command, type Invalidation, isRefusal } from './command.ts'
+import { type Access, type Command, isRefusal } from './command.ts'
+import { formatInvalidations, INVALIDATION_CHANNEL, type Invalidation } from './invalidation.ts'
 
 export type RunInTransaction = <T>(work: (tx: Prisma.TransactionClient) => Promise<T>) => Promise<T>
 
@@ -19,6 +20,8 @@ export interface CommandRunnerDeps {
   readonly randomBytes: RandomBytes
   /** Where attempts are recorded whose tenant must not be named; absent only before the first start is complete. */
   readonly platformTenantId: () => string
+  /** This server among those on the database. */
+  readonly nodeId: string
   readonly invalidate: (invalidation: Invalidation) => void
 }
 
@@ -73,6 +76,7 @@ export function createCommandRunner(deps: CommandRunnerDeps): CommandRunner {
       if (issues.length > 0) throw validationFailed(issues)
       const prepared = await command.prepare(input, deps.prisma)
 
+      let invalidations: readonly Invalidation[] = []
       const result = await deps
         .runInTransaction(async (tx) => {
           const now = new Date(deps.clock.now())
@@ -81,9 +85,10 @@ export function createCommandRunner(deps: CommandRunnerDeps): CommandRunner {
           const work = { tx, now, ...caller, newId, randomBytes, tenantId }
           const outcome = await command.execute(work, input, prepared)
           await record(tx, caller, outcome.audit, now)
-          if (!isRefusal(outcome)) {
-            await insertOutboxEvents(tx, outcome.events, caller.origin.correlationId, now, deps.newId)
-          }
+          if (isRefusal(outcome)) return outcome
+          await insertOutboxEvents(tx, outcome.events, caller.origin.correlationId, now, deps.newId)
+          await notifyServers(tx, deps.nodeId, outcome.invalidate)
+          invalidations = outcome.invalidate
           return outcome
         })
         // What may not be granted is sometimes known only once the rows are read; the attempt is recorded all the same.
@@ -92,12 +97,26 @@ export function createCommandRunner(deps: CommandRunnerDeps): CommandRunner {
             return reject(command.name, caller, access, error)
           throw error
         })
+        // Also when it failed: a commit whose answer was lost may have happened, and dropping too much does no harm.
+        .finally(() => {
+          for (const invalidation of invalidations) deps.invalidate(invalidation)
+        })
 
       if (isRefusal(result)) throw result.refuse
-      for (const invalidation of result.invalidate) deps.invalidate(invalidation)
       return result.value
     },
   }
+}
+
+/** Tells the other servers on this database, with the commit. At most one statement. */
+async function notifyServers(
+  tx: Prisma.TransactionClient,
+  nodeId: string,
+  changes: readonly Invalidation[],
+): Promise<void> {
+  if (changes.length === 0) return
+  const messages = [...formatInvalidations(nodeId, changes)]
+  await tx.$executeRaw`SELECT pg_notify(${INVALIDATION_CHANNEL}, message) FROM unnest(${messages}::text[]) AS message`
 }
 
 /** What keeps the caller from what the command needs. Being told that a tenant exists is already something. */

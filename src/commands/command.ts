@@ -6,13 +6,7 @@ import type { InputIssue, KeywardError } from '../errors/keyward-error.ts'
 import type { DomainEvent } from '../events/event-types.ts'
 import type { Prisma, PrismaClient } from '../generated/prisma/client.ts'
 import type { RandomBytes } from '../lib/random.ts'
-
-/** Cached knowledge that a change made wrong. It is dropped after the commit, before the caller hears of success. */
-export type Invalidation =
-  | { readonly kind: 'key'; readonly apiKeyId: string }
-  | { readonly kind: 'tenant'; readonly tenantId: string }
-  | { readonly kind: 'token'; readonly hash: Uint8Array }
-  | { readonly kind: 'prefix'; readonly prefix: string }
+import type { Invalidation } from './invalidation.ts'
 
 type AtLeastOne<T> = readonly [T, ...T[]]
 

@@ -35,7 +35,7 @@ export const createKey = defineTenantCommand<CreateKeyInput, CreatedKey>({
     const description = input.description ?? null
     const ownerId = input.ownerId ?? null
     const metadata = (input.metadata ?? {}) as Prisma.InputJsonObject
-    const { apiKey, hash, start } = await insertKey(work, {
+    const { apiKey, tokenHash, start } = await insertKey(work, {
       tenantId,
       name,
       environment,
@@ -63,7 +63,7 @@ export const createKey = defineTenantCommand<CreateKeyInput, CreatedKey>({
       ],
       events: [{ type: 'api_key.created', tenantId, data: { apiKeyId: publicId, name, environment } }],
       // Somebody may have tried the token before it was committed, and been told, for a while, that there is none.
-      invalidate: [{ kind: 'token', hash }],
+      invalidate: [{ kind: 'token', hash: tokenHash }],
     }
   },
 })

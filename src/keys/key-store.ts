@@ -4,7 +4,7 @@ import { KeywardError } from '../errors/keyward-error.ts'
 import type { ApiKey, Prisma, PrismaClient } from '../generated/prisma/client.ts'
 import { parsePublicIdOf } from '../public-id.ts'
 import type { Environment } from './environment.ts'
-import { hashToken, tokenHashToBytes, tokenStart } from './token.ts'
+import { hashToken, type TokenHash, tokenHashToBytes, tokenStart } from './token.ts'
 
 export interface NewKey {
   readonly tenantId: string
@@ -20,7 +20,7 @@ export interface NewKey {
 
 export interface InsertedKey {
   readonly apiKey: ApiKey
-  readonly hash: Uint8Array<ArrayBuffer>
+  readonly tokenHash: TokenHash
   readonly start: string
 }
 
@@ -31,7 +31,7 @@ export async function insertKey(work: Pick<Work, 'tx' | 'now' | 'newId' | 'actor
   const { tenantId, name, environment } = key
   const start = tokenStart(token)
   if (start === null) throw new Error('A new key needs a token of the grammar.')
-  const hash = tokenHashToBytes(hashToken(token))
+  const tokenHash = hashToken(token)
 
   const apiKey = await tx.apiKey
     .create({
@@ -51,9 +51,17 @@ export async function insertKey(work: Pick<Work, 'tx' | 'now' | 'newId' | 'actor
       })
     })
   await tx.apiKeySecret.create({
-    data: { id: newId(), tenantId, apiKeyId: apiKey.id, hash, start, activatedAt: now, createdAt: now },
+    data: {
+      id: newId(),
+      tenantId,
+      apiKeyId: apiKey.id,
+      hash: tokenHashToBytes(tokenHash),
+      start,
+      activatedAt: now,
+      createdAt: now,
+    },
   })
-  return { apiKey, hash, start }
+  return { apiKey, tokenHash, start }
 }
 
 /** Whose key it is, to be asked before anything else; null for an id that is none or names no key. */

@@ -16,6 +16,8 @@ export interface TestAppOptions {
   /** A database that outlives the app, to start a second one on it; made and dropped with the app when absent. */
   readonly database?: TestDatabase
   readonly masterKey?: Uint8Array
+  /** Whether it listens to what other apps on the same database change. */
+  readonly sharesDatabase?: boolean
   /** Makes tokens foreseeable. */
   readonly randomBytes?: RandomBytes
 }
@@ -60,6 +62,7 @@ export async function startTestApp(options: TestAppOptions = {}): Promise<TestAp
     databaseUrl: database.url,
     masterKey: options.masterKey ?? randomBytes(32),
     withStarterTenant: true,
+    sharesDatabase: options.sharesDatabase ?? false,
     clock,
     logger,
     ...(options.randomBytes && { randomBytes: options.randomBytes }),
