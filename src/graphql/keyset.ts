@@ -150,6 +150,9 @@ export const NEWEST_FIRST: Keyset<{ id: string; createdAt: Date }> = {
   valueOf: ({ createdAt }) => createdAt.toISOString(),
   parseValue(value) {
     const time = new Date(value)
-    return Number.isNaN(time.getTime()) ? null : time
+    return ISO_TIME.test(value) && !Number.isNaN(time.getTime()) && time.toISOString() === value ? time : null
   },
 }
+
+/** The form of `valueOf`, with the years that PostgreSQL writes in four digits. */
+const ISO_TIME = /^(?!0000)\d{4}-\d\d-\d\dT/

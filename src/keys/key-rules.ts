@@ -37,6 +37,8 @@ export function validateNewKey(input: CreateKeyInput): readonly InputIssue[] {
       input.description == null ? null : findProseFault(input.description, KEY_DESCRIPTION_CHARACTERS_MAX),
     ],
     ['ownerId', input.ownerId == null ? null : findLineFault(input.ownerId, KEY_OWNER_ID_CHARACTERS_MAX)],
+    // Later ones have no form of four digits for the year, which is what everybody reads and writes.
+    ['expiresAt', (input.expiresAt?.getUTCFullYear() ?? 0) > 9999 ? 'must lie before the year 10000' : null],
     ['ttlDays', findTtlFault(input)],
     ['metadata', input.metadata == null ? null : findMetadataFault(input.metadata)],
   ]

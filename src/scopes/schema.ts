@@ -6,6 +6,7 @@ import { type Keyset, pageQuery, parsePage, toConnection } from '../graphql/keys
 import { planConnectionRows } from '../graphql/row-plan.ts'
 import { commandErrors } from '../graphql/user-errors.ts'
 import { createScope } from './create-scope.ts'
+import { isScopeName } from './scope-name.ts'
 
 export const Scope = builder.prismaNode('Scope', {
   description: 'A permission that a key can hold, in the namespace of its tenant.',
@@ -31,7 +32,7 @@ const BY_NAME: Keyset<ScopeRow> = {
   column: 'name',
   direction: 'asc',
   valueOf: ({ name }) => name,
-  parseValue: (value) => value,
+  parseValue: (value) => (isScopeName(value) ? value : null),
 }
 
 builder.queryField('scopes', (t) =>

@@ -256,6 +256,21 @@ test('an expiry of this very millisecond is over already, the next one is not', 
   await mustCreate(at(1))
 })
 
+test.each([
+  '9999-12-31T23:59:59.999Z',
+  '9999-12-31T23:59:59.999-12:00',
+  '0000-01-01T00:00:00Z',
+  '2099-02-30T00:00:00Z',
+])('the expiry %s is taken or refused, and breaks nothing', async (expiresAt) => {
+  const { data, errors } = await send({ expiresAt })
+  const created = data?.apiKeyCreate
+  if (created === undefined) expect(errors[0]?.extensions.code).toBe('QUERY_INVALID')
+  else if (created.__typename === 'ApiKeyCreatePayload') {
+    expect(created.apiKey.expiresAt).toBe(expiresAt)
+    expect(await sendVerify(app, { key: created.token })).toMatchObject({ body: { valid: true, expiresAt } })
+  } else expect(created).toMatchObject({ path: ['input', 'expiresAt'] })
+})
+
 test('metadata of exactly 4 KiB, a name of 100 characters and 200 scopes are taken', async () => {
   const padding = 4096 - JSON.stringify({ a: '' }).length
   await mustCreate({ metadata: { a: 'x'.repeat(padding) }, name: 'x'.repeat(100) })

@@ -111,7 +111,7 @@ test('a key that lacks scopes is told which', async () => {
   })
 })
 
-test('a scope that is deactivated is taken from every key', async () => {
+test('an inactive scope is granted to no key that holds it', async () => {
   const { token } = await tenant.key({ scopes: ['stock:count'] })
   await app.query("UPDATE scopes SET active = false WHERE name = 'stock:count' AND tenant_id = $1", [
     uuidOf(tenant.tenantId),
