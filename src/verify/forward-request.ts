@@ -1,5 +1,6 @@
 import type { InputIssue } from '../errors/keyward-error.ts'
 import { parseScopeName } from '../scopes/scope-name.ts'
+import { ORIGIN_CHARACTERS_MAX } from './access/origin-rules.ts'
 import { createVerifyRequestParser, type ParseVerifyRequest } from './parse-verify-request.ts'
 import type { VerifyRequest } from './verify-request.ts'
 
@@ -13,8 +14,8 @@ import type { VerifyRequest } from './verify-request.ts'
  * read in two ways is read in one:
  *
  * - Two different keys, in whichever headers, are no key. Else one would be verified and the other one used.
- * - Two different values for the method, the URI, the user agent or the origin are no value. A rule that needs the
- *   value then denies, and no other rule cares.
+ * - Two different values for the method, the URI or the user agent are no value. A rule that needs the value then
+ *   denies, and no other rule cares. Two origins, since a request without one passes, are the one that no rule lists.
  * - Headers that are empty count as absent: some proxies clear a header by setting it to nothing.
  *
  * The operator's mistakes are told (the query is refused when it holds anything unknown), because a misspelt
@@ -55,6 +56,8 @@ const VERIFIER_HEADER = 'x-keyward-verifier'
 const KEY_SCHEME_PATTERN = /^(?:bearer|apikey) +([^ ].*)$/i
 const METHOD_HEADERS = ['x-forwarded-method', 'x-original-method']
 const URI_HEADERS = ['x-forwarded-uri', 'x-original-uri']
+/** What browsers send for an origin that is nobody's (RFC 6454 §7.3). No rule can list it. */
+const OPAQUE_ORIGIN = 'null'
 /** As in the body of a verification. */
 const SCOPES_MAX = 100
 
@@ -88,7 +91,7 @@ export function createForwardRequestParser(): ParseForwardRequest {
       scopes: query.scopes,
       ip: clientIp ?? undefined,
       userAgent: readOne(headers, ['user-agent']),
-      origin: readOne(headers, ['origin']),
+      origin: readOrigin(headers),
       method: readOne(headers, METHOD_HEADERS),
       path: readOne(headers, URI_HEADERS),
     })
@@ -136,13 +139,25 @@ function readKeys(headers: ForwardHeaders): ReadonlySet<string> {
 
 /** The value that all of these headers agree on; undefined when they do not, or when none of them has one. */
 function readOne(headers: ForwardHeaders, names: readonly string[]): string | undefined {
-  const values = new Set(names.flatMap((name) => headers[name] ?? []))
-  values.delete('')
+  const values = readEach(headers, names)
   const [value] = values
   return values.size === 1 ? value : undefined
 }
 
-/** Leaves out what a verification would refuse, such as a URI of 9,000 characters. */
+function readEach(headers: ForwardHeaders, names: readonly string[]): ReadonlySet<string> {
+  const values = new Set(names.flatMap((name) => headers[name] ?? []))
+  values.delete('')
+  return values
+}
+
+function readOrigin(headers: ForwardHeaders): string | undefined {
+  const origins = readEach(headers, ['origin'])
+  const [origin] = origins
+  if (origin === undefined) return undefined
+  return origins.size === 1 && origin.length <= ORIGIN_CHARACTERS_MAX ? origin : OPAQUE_ORIGIN
+}
+
+/** Leaves out what a verification would refuse, such as a URI of 9,000 characters: a rule that needs it denies. */
 function parseWithoutFaults(
   parseRequest: ParseVerifyRequest,
   fields: Readonly<Record<string, unknown>>,
