@@ -1,0 +1,170 @@
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { ADMIN_PASSWORD, startTestApp, type TestApp } from '../harness/app.ts'
+import { sendGraphQL, sendVerify } from '../harness/client.ts'
+import { ApiKeyDisable } from '../harness/operations.ts'
+import { type AdminSeed, seedAdmin, seedUser, type TenantSeed, uniqueName, uuidOf } from '../harness/seed.ts'
+import { FIELD_CASES } from './field-cases.ts'
+
+let app: TestApp
+let admin: AdminSeed
+let tenant: TenantSeed
+let keyIds: string[]
+
+/** A hundred keys, made by as many different people and keys. */
+beforeAll(async () => {
+  app = await startTestApp()
+  admin = await seedAdmin(app)
+  tenant = await admin.tenant()
+  await tenant.scope('orders:read')
+  keyIds = []
+  for (let index = 0; index < 100; index++) {
+    const { apiKeyId } = await tenant.key({ scopes: ['orders:read'] })
+    keyIds.push(apiKeyId)
+  }
+  await app.query(
+    `WITH keys AS (SELECT id, row_number() OVER (ORDER BY id) AS place FROM api_keys WHERE tenant_id = $1),
+          people AS (INSERT INTO users (id, email, password_hash, created_at, updated_at)
+                     SELECT gen_random_uuid(), 'person' || place || '@example.com', 'x', now(), now() FROM keys
+                     RETURNING id, substring(email FROM '[0-9]+')::int AS place),
+          members AS (INSERT INTO memberships (tenant_id, user_id, role, created_at)
+                      SELECT $1, id, 'VIEWER', now() FROM people)
+     UPDATE api_keys SET created_by_user_id = CASE WHEN keys.place % 2 = 0 THEN people.id END,
+                         created_by_key_id = CASE WHEN keys.place % 2 = 1 THEN other.id END
+       FROM keys JOIN people USING (place) JOIN keys other ON other.place = 101 - keys.place
+      WHERE api_keys.id = keys.id`,
+    [uuidOf(tenant.tenantId)],
+  )
+})
+afterAll(() => app.stop())
+
+/** The statements that a piece of work sends; what is counted each second in the background is not its own. */
+async function statementsOf(work: () => Promise<unknown>): Promise<string[]> {
+  await app.flushUsage()
+  const before = app.statements.length
+  await work()
+  return app.statements.slice(before).filter((sql) => !/usage_(flushes|minutes)|api_key_usage \(/.test(sql))
+}
+
+async function query(document: string, variables: Record<string, unknown>) {
+  const { data, errors } = await sendGraphQL<Record<string, unknown>, typeof variables>(
+    app,
+    document,
+    variables,
+    admin.accessToken,
+  )
+  expect(errors).toEqual([])
+  return data
+}
+
+test('a hundred keys with tenant, scopes, usage and creator take at most four statements in all', async () => {
+  const document = `query ($tenantId: ID!) {
+    apiKeys(tenantId: $tenantId, first: 100) {
+      totalCount
+      nodes {
+        id name start status scopes requestCount lastUsedAt secrets { start state }
+        tenant { id slug }
+        createdBy { ... on User { id email } ... on ApiKey { id name } }
+      }
+    }
+  }`
+  const statements = await statementsOf(() => query(document, { tenantId: tenant.tenantId }))
+  // Who asks, the keys, their number.
+  expect(statements).toHaveLength(3)
+})
+
+test('what is nested deeper takes no more statements', async () => {
+  const document = `query ($tenantId: ID!) {
+    apiKeys(tenantId: $tenantId, first: 35) {
+      edges { node {
+        tenant { slug }
+        createdBy {
+          __typename
+          ... on User { email memberships { role tenant { slug } user { email memberships { role } } } }
+          ... on ApiKey { name start requestCount tenant { slug } createdBy { ... on User { email } ... on ApiKey { name } } }
+        }
+      } }
+    }
+  }`
+  const statements = await statementsOf(() => query(document, { tenantId: tenant.tenantId }))
+  expect(statements).toHaveLength(2)
+})
+
+test('one field asked for under two names is read for both at once or once for each, never once per row', async () => {
+  const document = `query ($tenantId: ID!) {
+    apiKeys(tenantId: $tenantId, first: 100) {
+      edges { node { first: tenant { id } } }
+      nodes { second: tenant { slug } createdBy { ... on User { memberships { role } } } }
+    }
+  }`
+  expect((await statementsOf(() => query(document, { tenantId: tenant.tenantId }))).length).toBeLessThanOrEqual(3)
+})
+
+test('one key by id, with everything around it, takes one statement beside who asks', async () => {
+  const selection =
+    'id start status tenant { slug } createdBy { ... on User { email memberships { tenant { slug } } } }'
+  const [id = ''] = keyIds
+  expect(await statementsOf(() => query(`query ($id: ID!) { apiKey(id: $id) { ${selection} } }`, { id }))).toHaveLength(
+    2,
+  )
+  const node = `query ($id: ID!) { node(id: $id) { ... on ApiKey { ${selection} } } }`
+  expect(await statementsOf(() => query(node, { id }))).toHaveLength(2)
+})
+
+test('the viewer with all memberships takes one statement beside who asks', async () => {
+  const document = '{ viewer { ... on User { id email memberships { role tenant { id slug status } } } } }'
+  expect(await statementsOf(() => query(document, {}))).toHaveLength(2)
+})
+
+test('tenants and scopes in lists take one statement beside who asks', async () => {
+  expect(await statementsOf(() => query('{ tenants(first: 100) { nodes { id slug } } }', {}))).toHaveLength(2)
+  const document =
+    'query ($tenantId: ID!) { scopes(tenantId: $tenantId, first: 100) { nodes { name tenant { slug } } } }'
+  expect(await statementsOf(() => query(document, { tenantId: tenant.tenantId }))).toHaveLength(2)
+})
+
+test('a payload with everything around the key takes one statement beyond the change', async () => {
+  const change = async (selection: string) => {
+    const input = { tenantId: tenant.tenantId, name: uniqueName(), environment: 'TEST' }
+    const document = `mutation ($input: ApiKeyCreateInput!) {
+      apiKeyCreate(input: $input) { ... on ApiKeyCreatePayload { apiKey { ${selection} } } }
+    }`
+    return (await statementsOf(() => query(document, { input }))).length
+  }
+  const bare = await change('id name status')
+  const full = await change(
+    'id start tenant { slug } createdBy { ... on User { email memberships { tenant { slug } } } }',
+  )
+  expect(full).toBe(bare + 1)
+})
+
+const mutations = Object.entries(FIELD_CASES).filter(([name]) => name.startsWith('Mutation.'))
+
+test.each(mutations)('%s takes at most 14 statements', async (name, { document, variables }) => {
+  const { apiKeyId } = await tenant.key()
+  const user = await seedUser(app, { tenantId: tenant.tenantId, role: 'OWNER' })
+  const ids = { tenantId: tenant.tenantId, apiKeyId, scopeId: '', userId: user.userId }
+  const token = name === 'Mutation.tenantCreate' ? admin.accessToken : user.accessToken
+  const given: Record<string, object> = {
+    'Mutation.sessionCreate': { input: { email: user.email, password: ADMIN_PASSWORD } },
+    'Mutation.sessionRefresh': { input: { refreshToken: user.refreshToken } },
+  }
+  if (name === 'Mutation.apiKeyEnable') await sendGraphQL(app, ApiKeyDisable, { id: apiKeyId }, token)
+
+  const statements = await statementsOf(async () => {
+    const { data } = await sendGraphQL(app, document, given[name] ?? variables?.(ids) ?? {}, token)
+    expect(JSON.stringify(data)).toMatch(/"__typename":"\w+Payload"/)
+  })
+  const isOfCommand = (sql: string) => !/^(BEGIN|COMMIT)|^SELECT .* FROM "public"\."sessions" AS/.test(sql)
+  const own = statements.filter(isOfCommand)
+  process.stdout.write(`${name}: ${own.length} statements\n`)
+  expect(own.length).toBeGreaterThan(0)
+  expect(own.length).toBeLessThanOrEqual(14)
+})
+
+test('a verification takes one statement for a key that is not in memory, and none for one that is', async () => {
+  const { token } = await tenant.key()
+  await sendVerify(app, { key: app.firstStart.verifierToken })
+  const verify = () => sendVerify(app, { key: token, scopes: ['orders:read'] })
+  expect(await statementsOf(verify)).toHaveLength(1)
+  expect(await statementsOf(verify)).toEqual([])
+})
