@@ -4,12 +4,15 @@ import pg from 'pg'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { createPool } from '../../src/db/pool.ts'
 import { createCreditStore } from '../../src/keys/credit-store.ts'
+import { getZoneCalendar } from '../../src/lib/calendar.ts'
 import type { CreditStore } from '../../src/verify/limits/credit-lease.ts'
 import { computeRefill, type RefillInterval } from '../../src/verify/limits/credit-refill.ts'
 import { createTestDatabase, type TestDatabase } from '../harness/database.ts'
 import { creditStoreContract } from '../verify/limits/credit-store-contract.ts'
 import type { CreditTerms } from '../verify/limits/memory-credit-store.ts'
 
+const TENANT = randomUUID()
+const UTC = getZoneCalendar('UTC')
 let database: TestDatabase
 let owner: pg.Pool
 let pool: pg.Pool
@@ -20,6 +23,10 @@ beforeAll(async () => {
   owner = new pg.Pool({ connectionString: database.ownerUrl, max: 4 })
   pool = createPool({ url: database.url, log: { warn: () => undefined } })
   store = createCreditStore(pool)
+  await owner.query(
+    `INSERT INTO tenants (id, slug, name, key_prefix, created_at, updated_at) VALUES ($1, 'acme', 'acme', 'acme', now(), now())`,
+    [TENANT],
+  )
 })
 afterAll(async () => {
   await pool.end()
@@ -27,37 +34,15 @@ afterAll(async () => {
   await database.drop()
 })
 
-const tenants = new Map<string, Promise<string>>()
-
-/** One tenant per zone. */
-function tenantOf(zone: string): Promise<string> {
-  const known = tenants.get(zone)
-  if (known !== undefined) return known
-  const made = insertTenant(zone)
-  tenants.set(zone, made)
-  return made
-}
-
-async function insertTenant(zone: string): Promise<string> {
-  const tenantId = randomUUID()
-  await owner.query(
-    `INSERT INTO tenants (id, slug, name, key_prefix, time_zone, created_at, updated_at)
-     VALUES ($1, 'tenant ' || $1::uuid, 'tenant', 'acme', $2, now(), now())`,
-    [tenantId, zone],
-  )
-  return tenantId
-}
-
-async function createCredits({ amount, refill, zone, createdAtMs }: CreditTerms): Promise<string> {
+async function createCredits({ amount, refill, createdAtMs }: CreditTerms): Promise<string> {
   const keyId = randomUUID()
-  const tenantId = await tenantOf(zone)
   await owner.query(
     `WITH key AS (
        INSERT INTO api_keys (id, tenant_id, name, environment, created_at, updated_at)
        VALUES ($1, $2, 'key ' || $1::uuid, 'TEST', now(), now()) RETURNING id, tenant_id)
      INSERT INTO api_key_credits (api_key_id, tenant_id, remaining, epoch, refill_amount, refill_every, refilled_at)
      SELECT id, tenant_id, $3, 1, $4, $5::refill_interval, $6 FROM key`,
-    [keyId, tenantId, amount, refill?.amount ?? null, refill?.every ?? null, new Date(createdAtMs)],
+    [keyId, TENANT, amount, refill?.amount ?? null, refill?.every ?? null, new Date(createdAtMs)],
   )
   return keyId
 }
@@ -92,6 +77,7 @@ describe('days and months of a refill', () => {
   const ZONES = [
     'UTC',
     'Europe/Berlin',
+    'CET',
     'America/New_York',
     'America/Havana',
     'Atlantic/Azores',
@@ -112,8 +98,15 @@ describe('days and months of a refill', () => {
   const DAY_MS = 86_400_000
 
   async function expectAsComputed(zone: string, every: RefillInterval, refilledAtMs: number, nowMs: number) {
-    const keyId = await createCredits({ amount: 3, refill: { amount: 10, every }, zone, createdAtMs: refilledAtMs })
-    const grant = await store.lease({ keyId, need: 100, want: 100, returned: null, nowMs })
+    const keyId = await createCredits({ amount: 3, refill: { amount: 10, every }, createdAtMs: refilledAtMs })
+    const grant = await store.lease({
+      keyId,
+      need: 100,
+      want: 100,
+      returned: null,
+      nowMs,
+      calendar: getZoneCalendar(zone),
+    })
     const { remaining, epoch, refilledAtMs: writtenMs } = await readCredits(keyId)
     const computed = computeRefill({ stored: 3, refilledAtMs }, { amount: 10, every }, nowMs, zone)
     const at = `${zone} ${every} ${new Date(refilledAtMs).toISOString()} ${new Date(nowMs).toISOString()}`
@@ -170,11 +163,13 @@ describe('days and months of a refill', () => {
 
   test.each(CHANGES)('one refill a day where %s: %s from %s', async (_what, zone, from) => {
     const startMs = Date.parse(from) - DAY_MS
-    const keyId = await createCredits({ amount: 0, refill: { amount: 1, every: 'DAY' }, zone, createdAtMs: startMs })
+    const keyId = await createCredits({ amount: 0, refill: { amount: 1, every: 'DAY' }, createdAtMs: startMs })
     let granted = 0
     let nowMs = startMs
     for (; nowMs <= startMs + 3 * DAY_MS; nowMs += 1_200_000) {
-      granted += (await store.lease({ keyId, need: 1, want: 1, returned: null, nowMs })).granted
+      granted += (
+        await store.lease({ keyId, need: 1, want: 1, returned: null, nowMs, calendar: getZoneCalendar(zone) })
+      ).granted
     }
     const boundaries = new Set<number>()
     for (let ms = startMs; ms < nowMs; ms += 600_000) boundaries.add(findNextStart(zone, 'DAY', ms))
@@ -194,12 +189,14 @@ describe('days and months of a refill', () => {
     }
   })
 
-  test('a key without refills can be leased from, whatever its zone', async () => {
-    const keyId = await createCredits({ amount: 3, refill: null, zone: 'Not/AZone', createdAtMs: FIRST_MS })
-    expect(await store.lease({ keyId, need: 1, want: 2, returned: null, nowMs: LAST_MS })).toMatchObject({
-      granted: 2,
-      nextRefillAtMs: null,
-    })
+  test('a key without refills says of none when it is due', async () => {
+    const keyId = await createCredits({ amount: 3, refill: null, createdAtMs: FIRST_MS })
+    expect(await store.lease({ keyId, need: 1, want: 2, returned: null, nowMs: LAST_MS, calendar: UTC })).toMatchObject(
+      {
+        granted: 2,
+        nextRefillAtMs: null,
+      },
+    )
   })
 })
 
@@ -207,7 +204,7 @@ test('leases, returns, top-ups and refills of several servers never hand out a c
   const pools = Array.from({ length: 2 }, () => createPool({ url: database.url, log: { warn: () => undefined } }))
   const stores = pools.map(createCreditStore)
   const startMs = Date.parse('2026-03-04T00:00:00Z')
-  const keyId = await createCredits({ amount: 100, refill: null, zone: 'UTC', createdAtMs: startMs })
+  const keyId = await createCredits({ amount: 100, refill: null, createdAtMs: startMs })
   let toppedUp = 0
   let spent = 0
   const seed = Math.floor(Math.random() * 2 ** 31)
@@ -226,6 +223,7 @@ test('leases, returns, top-ups and refills of several servers never hand out a c
           want: 4,
           returned: null,
           nowMs: startMs,
+          calendar: UTC,
         })
         const rest = granted > 1 && random % 2 === 0 ? 1 : 0
         spent += granted - rest
@@ -239,7 +237,7 @@ test('leases, returns, top-ups and refills of several servers never hand out a c
 })
 
 test('a debt cannot be written, by nobody', async () => {
-  const keyId = await createCredits({ amount: 1, refill: null, zone: 'UTC', createdAtMs: 0 })
+  const keyId = await createCredits({ amount: 1, refill: null, createdAtMs: 0 })
   const debt = owner.query('UPDATE api_key_credits SET remaining = -1 WHERE api_key_id = $1', [keyId])
   await expect(debt).rejects.toMatchObject({ constraint: 'api_key_credits_never_negative' })
 })
@@ -251,8 +249,8 @@ test('a lease is one statement', async () => {
     log: { warn: () => undefined },
     onStatement: (sql) => statements.push(sql),
   })
-  const keyId = await createCredits({ amount: 1, refill: null, zone: 'UTC', createdAtMs: 0 })
-  await createCreditStore(counted).lease({ keyId, need: 1, want: 1, returned: null, nowMs: 0 })
+  const keyId = await createCredits({ amount: 1, refill: null, createdAtMs: 0 })
+  await createCreditStore(counted).lease({ keyId, need: 1, want: 1, returned: null, nowMs: 0, calendar: UTC })
   expect(statements).toHaveLength(1)
   await counted.end()
 })

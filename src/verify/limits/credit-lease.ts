@@ -1,3 +1,5 @@
+import type { ZoneCalendar } from '../../lib/calendar.ts'
+
 /** Unspent credits of a lease on their way back. */
 export interface ReturnedLease {
   /** Positive. */
@@ -14,6 +16,8 @@ export interface LeaseRequest {
   /** Given back in the same statement, before anything else. */
   readonly returned: ReturnedLease | null
   readonly nowMs: number
+  /** The tenant's days and months. Refills are due by these, as quotas are, and not by what the store takes a zone for. */
+  readonly calendar: ZoneCalendar
 }
 
 export interface LeaseGrant {

@@ -1,3 +1,4 @@
+import type { ZoneCalendar } from '../../lib/calendar.ts'
 import { type Flight, type Holding, isRefillDue, openHolding, takeRest } from './credit-holding.ts'
 import { adaptReserve, type CreditStore, computeWant, type LeaseGrant, type ReturnedLease } from './credit-lease.ts'
 
@@ -80,11 +81,11 @@ export class CreditLedger {
    * Asks for a lease that covers `units`, together with all who ask meanwhile. True: check again; false: no answer to
    * be had.
    */
-  acquire(keyId: string, units: number): Promise<boolean> {
+  acquire(keyId: string, units: number, calendar: ZoneCalendar): Promise<boolean> {
     if (this.#stopped) return Promise.resolve(false)
     const holding = this.#holdings.get(keyId) ?? this.#open(keyId)
     if (holding === null) return Promise.resolve(false)
-    holding.flight ??= this.#start(keyId, holding)
+    holding.flight ??= this.#start(keyId, holding, calendar)
     const { flight } = holding
     if (flight.waiting >= WAITING_MAX) return Promise.resolve(false)
     flight.waiting++
@@ -150,7 +151,7 @@ export class CreditLedger {
     return this.#hand.next().value
   }
 
-  #start(keyId: string, holding: Holding): Flight {
+  #start(keyId: string, holding: Holding, calendar: ZoneCalendar): Flight {
     const { promise, resolve } = Promise.withResolvers<boolean>()
     const flight: Flight = { done: promise, waiting: 0, demand: 0, smallest: Number.POSITIVE_INFINITY }
     const end = (answered: boolean) => {
@@ -167,7 +168,7 @@ export class CreditLedger {
       const { leaseTimeoutMs } = this.#options
       const timer = setTimeout(() => fail(new Error(`No lease within ${leaseTimeoutMs} ms.`)), leaseTimeoutMs)
       this.#track(
-        this.#fly(keyId, holding, flight)
+        this.#fly(keyId, holding, flight, calendar)
           .then(end, fail)
           .finally(() => clearTimeout(timer)),
       )
@@ -175,7 +176,7 @@ export class CreditLedger {
     return flight
   }
 
-  async #fly(keyId: string, holding: Holding, flight: Flight): Promise<boolean> {
+  async #fly(keyId: string, holding: Holding, flight: Flight, calendar: ZoneCalendar): Promise<boolean> {
     const { nowMs, store } = this.#options
     const now = nowMs()
     const { revision } = holding
@@ -185,7 +186,7 @@ export class CreditLedger {
     holding.reserve =
       holding.heardAtMs === null ? holding.reserve : adaptReserve(holding.reserve, now - holding.heardAtMs)
     const want = computeWant(demand, holding.reserve, holding.stored)
-    const grant = await store.lease({ keyId, need, want: Math.max(need, want), returned, nowMs: now })
+    const grant = await store.lease({ keyId, need, want: Math.max(need, want), returned, nowMs: now, calendar })
     if (this.#stopped || holding.revision !== revision || holding.flight !== flight) {
       this.#giveBack(keyId, { amount: grant.granted, epoch: grant.epoch })
       return !this.#stopped

@@ -191,7 +191,7 @@ export function createLimits(options: LimitsOptions): Limits {
    */
   async function decideAfterLease(plan: LimitPlan, who: LimitSubject, cost: number): Promise<LimitDecision> {
     for (let i = 0; i < LEASE_ATTEMPTS; i++) {
-      if (!(await credits.acquire(who.keyId, Math.max(1, cost)))) return NO_LEASE
+      if (!(await credits.acquire(who.keyId, Math.max(1, cost), plan.calendar))) return NO_LEASE
       const decision = decide(plan, who, cost, nowMs())
       if (decision !== null) return decision
     }

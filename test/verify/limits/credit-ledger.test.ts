@@ -5,7 +5,7 @@ import { asAdmitted, asDenied, makePlan, NOTHING_STORED, openLimits, remaining, 
 import { type CreditTerms, MemoryCreditStore } from './memory-credit-store.ts'
 
 const PLAN = makePlan({ hasCredits: true })
-const TERMS: CreditTerms = { amount: 10, refill: null, zone: 'UTC', createdAtMs: START_MS }
+const TERMS: CreditTerms = { amount: 10, refill: null, createdAtMs: START_MS }
 
 function openCredits(terms: Partial<CreditTerms> = {}, pause?: () => Promise<void>) {
   const store = new MemoryCreditStore(pause)

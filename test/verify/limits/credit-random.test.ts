@@ -62,7 +62,7 @@ async function simulate(random: Random, withKills: boolean) {
   const store = new MemoryCreditStore(traffic.pause)
   let nowMs = START_MS
   let total = random.int(0, 400)
-  store.create('key', { amount: total, refill: null, zone: 'UTC', createdAtMs: nowMs })
+  store.create('key', { amount: total, refill: null, createdAtMs: nowMs })
   const start = () => startNode(store, () => nowMs)
   const nodes = [start(), start(), start()]
   let spent = 0
@@ -137,7 +137,7 @@ test('with refills on several nodes, no day spends more than the refill amount',
     const store = new MemoryCreditStore(traffic.pause)
     let nowMs = START_MS
     const amount = random.int(1, 200)
-    store.create('key', { amount, refill: { amount, every: 'DAY' }, zone: 'UTC', createdAtMs: nowMs })
+    store.create('key', { amount, refill: { amount, every: 'DAY' }, createdAtMs: nowMs })
     const nodes = [startNode(store, () => nowMs), startNode(store, () => nowMs)]
     for (let day = 0; day < 4; day++) {
       const pending: (LimitDecision | Promise<LimitDecision>)[] = []

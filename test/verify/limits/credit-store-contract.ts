@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { getZoneCalendar } from '../../../src/lib/calendar.ts'
 import type { CreditStore, LeaseGrant, LeaseRequest } from '../../../src/verify/limits/credit-lease.ts'
 import type { CreditTerms } from './memory-credit-store.ts'
 
@@ -15,8 +16,9 @@ export interface CreditStoreHarness {
   close(): Promise<void>
 }
 
+const UTC = getZoneCalendar('UTC')
 const CREATED_AT_MS = Date.parse('2026-11-21T10:00:00Z')
-const PLAIN: CreditTerms = { amount: 10, refill: null, zone: 'UTC', createdAtMs: CREATED_AT_MS }
+const PLAIN: CreditTerms = { amount: 10, refill: null, createdAtMs: CREATED_AT_MS }
 const DAILY: CreditTerms = { ...PLAIN, refill: { amount: 10, every: 'DAY' } }
 const NEXT_DAY_MS = Date.parse('2026-11-22T00:00:00Z')
 
@@ -30,7 +32,15 @@ export function creditStoreContract(name: string, makeHarness: () => Promise<Cre
     afterEach(() => harness.close())
 
     function lease(keyId: string, want: number, rest: Partial<LeaseRequest> = {}): Promise<LeaseGrant> {
-      return harness.store.lease({ keyId, need: 1, want, returned: null, nowMs: CREATED_AT_MS, ...rest })
+      return harness.store.lease({
+        keyId,
+        need: 1,
+        want,
+        returned: null,
+        nowMs: CREATED_AT_MS,
+        calendar: UTC,
+        ...rest,
+      })
     }
 
     test('leased credits have left the store', async () => {
@@ -148,13 +158,14 @@ export function creditStoreContract(name: string, makeHarness: () => Promise<Cre
       expect(await lease(keyId, 1, { nowMs: NEXT_DAY_MS + 1000 })).toMatchObject({ granted: 0, stored: 0 })
     })
 
-    test('months and days of a refill are those of its zone', async () => {
-      const terms: CreditTerms = { ...PLAIN, refill: { amount: 10, every: 'MONTH' }, zone: 'Asia/Tokyo' }
+    test('months and days of a refill are those of the calendar that the lease is asked for with', async () => {
+      const terms: CreditTerms = { ...PLAIN, refill: { amount: 10, every: 'MONTH' } }
+      const calendar = getZoneCalendar('Asia/Tokyo')
       const keyId = await harness.create(terms)
       const decemberMs = Date.parse('2026-11-30T15:00:00Z')
-      expect(await lease(keyId, 10)).toMatchObject({ granted: 10, nextRefillAtMs: decemberMs })
-      expect(await lease(keyId, 1, { nowMs: decemberMs - 1 })).toMatchObject({ granted: 0 })
-      const next = await lease(keyId, 1, { nowMs: decemberMs })
+      expect(await lease(keyId, 10, { calendar })).toMatchObject({ granted: 10, nextRefillAtMs: decemberMs })
+      expect(await lease(keyId, 1, { calendar, nowMs: decemberMs - 1 })).toMatchObject({ granted: 0 })
+      const next = await lease(keyId, 1, { calendar, nowMs: decemberMs })
       expect(next).toMatchObject({ granted: 1, stored: 9, nextRefillAtMs: Date.parse('2026-12-31T15:00:00Z') })
     })
   })

@@ -137,7 +137,7 @@ describe('concurrency', () => {
 
   test('of 1000 concurrent requests, 10 credits admit exactly 10, with few statements', async () => {
     const store = new MemoryCreditStore()
-    store.create('key', { amount: 10, refill: null, zone: 'UTC', createdAtMs: 0 })
+    store.create('key', { amount: 10, refill: null, createdAtMs: 0 })
     const { ask } = openLimits({ creditStore: store })
     const plan = makePlan({ hasCredits: true })
     const decisions = await Promise.all(Array.from({ length: 1000 }, async () => ask(plan)))
@@ -151,7 +151,7 @@ describe('concurrency', () => {
 
   test('limits of a key, limits of its tenant and credits together admit the least of them, and each consumes just that', async () => {
     const store = new MemoryCreditStore()
-    store.create('key', { amount: 30, refill: null, zone: 'UTC', createdAtMs: 0 })
+    store.create('key', { amount: 30, refill: null, createdAtMs: 0 })
     const { ask, load, limits } = openLimits({ creditStore: store })
     const plan = makePlan({
       key: { perMinute: 20, perDay: 50 },
@@ -224,7 +224,7 @@ describe('several limits', () => {
 
   test('a request that has too few credits consumes no limit, and one that is limited no credits', async () => {
     const store = new MemoryCreditStore()
-    store.create('key', { amount: 4, refill: null, zone: 'UTC', createdAtMs: 0 })
+    store.create('key', { amount: 4, refill: null, createdAtMs: 0 })
     const { ask, load, limits } = openLimits({ creditStore: store })
     const plan = makePlan({ key: { perMinute: 10, perDay: 10 }, hasCredits: true })
     load(plan)

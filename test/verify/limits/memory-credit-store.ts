@@ -4,7 +4,6 @@ import { computeRefill, type RefillPolicy } from '../../../src/verify/limits/cre
 export interface CreditTerms {
   readonly amount: number
   readonly refill: RefillPolicy | null
-  readonly zone: string
   readonly createdAtMs: number
 }
 
@@ -13,7 +12,6 @@ interface Account {
   epoch: number
   refilledAtMs: number
   readonly refill: RefillPolicy | null
-  readonly zone: string
 }
 
 /**
@@ -29,8 +27,8 @@ export class MemoryCreditStore implements CreditStore {
     this.#pause = pause
   }
 
-  create(keyId: string, { amount, refill, zone, createdAtMs }: CreditTerms): void {
-    this.#accounts.set(keyId, { stored: amount, epoch: 1, refilledAtMs: createdAtMs, refill, zone })
+  create(keyId: string, { amount, refill, createdAtMs }: CreditTerms): void {
+    this.#accounts.set(keyId, { stored: amount, epoch: 1, refilledAtMs: createdAtMs, refill })
   }
 
   topUp(keyId: string, amount: number): void {
@@ -62,13 +60,13 @@ export class MemoryCreditStore implements CreditStore {
     await this.#pause()
   }
 
-  #lease({ keyId, need, want, returned, nowMs }: LeaseRequest): LeaseGrant {
+  #lease({ keyId, need, want, returned, nowMs, calendar }: LeaseRequest): LeaseGrant {
     const account = this.#accounts.get(keyId)
     if (account === undefined) return { granted: 0, stored: 0, epoch: 0, nextRefillAtMs: null, refillAmount: 0 }
     if (returned !== null) takeBack(account, returned)
     let nextRefillAtMs: number | null = null
     if (account.refill !== null) {
-      const outcome = computeRefill(account, account.refill, nowMs, account.zone)
+      const outcome = computeRefill(account, account.refill, nowMs, calendar.zone)
       account.stored = outcome.stored
       account.refilledAtMs = outcome.refilledAtMs
       if (outcome.raised) account.epoch++
