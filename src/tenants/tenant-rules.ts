@@ -1,5 +1,6 @@
 import type { InputIssue } from '../errors/keyward-error.ts'
 import { isTokenPrefix } from '../keys/token.ts'
+import { createZoneCalendar } from '../lib/calendar.ts'
 import { findLineFault } from '../lib/text-fault.ts'
 
 /** Prefix of the tokens of the platform tenant, which no other tenant may have. */
@@ -37,9 +38,14 @@ export function validateTenant(input: TenantInput): readonly InputIssue[] {
   return issues
 }
 
+/**
+ * Asked of the calendar that days and months will be computed by: `Intl` also takes names such as JST, with which no key
+ * of the tenant could be verified. Offsets are no zones, they ignore daylight saving.
+ */
 function isTimeZone(name: string): boolean {
+  if (!/^[A-Za-z]/.test(name)) return false
   try {
-    new Intl.DateTimeFormat('en', { timeZone: name })
+    createZoneCalendar(name)
     return true
   } catch {
     return false
