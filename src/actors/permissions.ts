@@ -7,8 +7,19 @@ import type { Role } from '../generated/prisma/enums.ts'
 export const PERMISSIONS = {
   'tenants:read': { description: 'See the tenant.', roles: ['OWNER', 'ADMIN', 'DEVELOPER', 'VIEWER'] },
   'tenants:create': { description: 'Create tenants; people and keys of the platform tenant alone.', roles: [] },
+  'tenants:suspend': {
+    description: 'Suspend and resume tenants; people and keys of the platform tenant alone.',
+    roles: [],
+  },
+  'configs:write': { description: 'Set the configuration of the tenant and of its keys.', roles: ['OWNER', 'ADMIN'] },
+  'credits:write': { description: 'Set and top up the credits of keys.', roles: ['OWNER', 'ADMIN'] },
   'keys:read': { description: 'See keys.', roles: ['OWNER', 'ADMIN', 'DEVELOPER', 'VIEWER'] },
   'keys:create': { description: 'Create keys.', roles: ['OWNER', 'ADMIN', 'DEVELOPER'] },
+  'keys:update': {
+    description: 'Change what keys are called, what they may do, and until when.',
+    roles: ['OWNER', 'ADMIN', 'DEVELOPER'],
+  },
+  'keys:rotate': { description: 'Give keys new tokens.', roles: ['OWNER', 'ADMIN', 'DEVELOPER'] },
   'keys:disable': { description: 'Disable and enable keys.', roles: ['OWNER', 'ADMIN', 'DEVELOPER'] },
   'keys:revoke': { description: 'Revoke keys.', roles: ['OWNER', 'ADMIN', 'DEVELOPER'] },
   'scopes:read': { description: 'See the catalogue of scopes.', roles: ['OWNER', 'ADMIN', 'DEVELOPER', 'VIEWER'] },

@@ -137,7 +137,8 @@ function findAccessError({ actor }: Caller, access: Access): KeywardError | null
       return holdsPlatformPermission(actor, access.permission) ? null : forbidden(access.permission)
     case 'tenant': {
       const authorization = access.tenantId === null ? 'hidden' : authorize(actor, access.permission, access.tenantId)
-      if (authorization === 'allowed') return null
+      const holds = !access.platformOnly || holdsPlatformPermission(actor, access.permission)
+      if (authorization === 'allowed' && holds) return null
       return authorization === 'hidden' ? new KeywardError('NOT_FOUND', NOT_FOUND_DETAIL) : forbidden(access.permission)
     }
   }

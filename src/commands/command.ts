@@ -41,13 +41,21 @@ export interface TenantWork extends Work {
   readonly tenantId: string
 }
 
-/** What the caller must hold. `tenant: null` stands for a thing that is not there. */
+/**
+ * What the caller must hold. `tenantId: null` stands for a thing that is not there. `platformOnly` is for what a tenant may
+ * not do to itself: the permission counts when the platform tenant gives it.
+ */
 export type Access =
   | { readonly kind: 'public' }
   | { readonly kind: 'user' }
   | { readonly kind: 'system' }
   | { readonly kind: 'platform'; readonly permission: Permission }
-  | { readonly kind: 'tenant'; readonly permission: Permission; readonly tenantId: string | null }
+  | {
+      readonly kind: 'tenant'
+      readonly permission: Permission
+      readonly tenantId: string | null
+      readonly platformOnly?: boolean
+    }
 
 /**
  * The one way to change anything: authorize → validate → prepare → one transaction of rows, audit events and outbox
@@ -67,6 +75,8 @@ export interface Command<Input, Output, Prepared = undefined> {
 export interface TenantCommandSpec<Input, Output> {
   readonly name: string
   readonly permission: Permission
+  /** See `Access`. */
+  readonly platformOnly?: boolean
   /** The tenant's UUID; null when there is none, which the caller is told in the words used for a foreign one. */
   readonly tenantOf: (input: Input, find: PrismaClient) => string | null | Promise<string | null>
   readonly validate?: (input: Input) => readonly InputIssue[]
@@ -75,11 +85,16 @@ export interface TenantCommandSpec<Input, Output> {
 
 /** A command on what belongs to one tenant. It prepares nothing. */
 export function defineTenantCommand<Input, Output>(spec: TenantCommandSpec<Input, Output>): Command<Input, Output> {
-  const { name, permission, tenantOf, validate = () => [], execute } = spec
+  const { name, permission, platformOnly = false, tenantOf, validate = () => [], execute } = spec
   return defineCommand<Input, Output>({
     name,
     validate,
-    access: async (input, find) => ({ kind: 'tenant', permission, tenantId: await tenantOf(input, find) }),
+    access: async (input, find) => ({
+      kind: 'tenant',
+      permission,
+      platformOnly,
+      tenantId: await tenantOf(input, find),
+    }),
     execute: ({ tenantId, ...work }, input) => {
       if (tenantId === null) throw new Error(`${name} ran outside a tenant.`)
       return execute({ ...work, tenantId }, input)

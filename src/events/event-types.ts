@@ -10,14 +10,49 @@ const apiKey = z.object({
   environment: z.enum(['PRODUCTION', 'STAGING', 'DEVELOPMENT', 'TEST']),
 })
 
+const tenant = z.object({ tenantId: z.string(), slug: z.string() })
+
 export const EVENT_TYPES = {
   'api_key.created': { description: 'A key was created.', data: apiKey },
+  'api_key.updated': {
+    description: 'What a key is called, what it may do or until when was changed.',
+    data: apiKey.extend({ fields: z.array(z.string()) }),
+  },
+  'api_key.config_changed': {
+    description: "A key's own configuration was changed.",
+    data: apiKey.extend({ fields: z.array(z.string()) }),
+  },
+  'api_key.rotation_started': {
+    description: 'A new token of a key waits for its first use; the others count on until then.',
+    data: apiKey.extend({ start: z.string(), gracePeriodSeconds: z.int() }),
+  },
+  'api_key.rotated': {
+    description: 'A new token stands for a key; the ones before it stop counting at `retiresAt`.',
+    data: apiKey.extend({ start: z.string(), retiresAt: z.string() }),
+  },
+  'api_key.credits_set': {
+    description: 'The credits of a key were set.',
+    data: apiKey.extend({
+      amount: z.int(),
+      refill: z.object({ amount: z.int(), every: z.enum(['DAY', 'MONTH']) }).nullable(),
+    }),
+  },
+  'api_key.credits_added': { description: 'A key was given more credits.', data: apiKey.extend({ amount: z.int() }) },
   'api_key.disabled': { description: 'A key was disabled and is denied from now on.', data: apiKey },
   'api_key.enabled': { description: 'A disabled key may be used again.', data: apiKey },
   'api_key.revoked': { description: 'A key was revoked for good.', data: apiKey.extend({ reason: z.string() }) },
   'tenant.created': {
     description: 'A tenant was created.',
-    data: z.object({ tenantId: z.string(), slug: z.string() }),
+    data: tenant,
+  },
+  'tenant.suspended': { description: 'Every key of a tenant is denied from now on.', data: tenant },
+  'tenant.resumed': {
+    description: 'The keys of a suspended tenant are answered by their own rules again.',
+    data: tenant,
+  },
+  'config.updated': {
+    description: "A tenant's configuration was changed.",
+    data: z.object({ tenantId: z.string(), fields: z.array(z.string()) }),
   },
 } as const satisfies Record<string, { description: string; data: z.ZodObject }>
 

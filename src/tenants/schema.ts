@@ -7,6 +7,8 @@ import { planConnectionRows } from '../graphql/row-plan.ts'
 import { commandErrors } from '../graphql/user-errors.ts'
 import { parsePublicIdOf } from '../public-id.ts'
 import { createTenant } from './create-tenant.ts'
+import { resumeTenant } from './resume-tenant.ts'
+import { suspendTenant } from './suspend-tenant.ts'
 
 /** Which tenants the caller may see, as a condition on the table of tenants. */
 export function visibleTenants({ caller }: GraphQLContext): { id?: { in: string[] } } {
@@ -93,19 +95,37 @@ const TenantCreateInput = builder.inputType('TenantCreateInput', {
   }),
 })
 
-const TenantCreatePayload = builder.objectRef<{ tenant: TenantRow }>('TenantCreatePayload').implement({
-  description: 'The tenant as it was created.',
-  fields: (t) => ({
-    tenant: t.field({ type: Tenant, description: 'The new tenant.', resolve: ({ tenant }) => tenant }),
-  }),
-})
+function tenantPayload(name: string, description: string) {
+  return builder.objectRef<TenantRow>(name).implement({
+    description,
+    fields: (t) => ({
+      tenant: t.field({ type: Tenant, description: 'The tenant as it is now.', resolve: (tenant) => tenant }),
+    }),
+  })
+}
 
-builder.mutationField('tenantCreate', (t) =>
-  t.field({
-    type: TenantCreatePayload,
+builder.mutationFields((t) => ({
+  tenantCreate: t.field({
+    type: tenantPayload('TenantCreatePayload', 'The tenant as it was created.'),
     description: 'Create a tenant. Requires `tenants:create`.',
     errors: commandErrors('VALIDATION_FAILED', 'CONFLICT'),
     args: { input: t.arg({ type: TenantCreateInput, required: true, description: 'The new tenant.' }) },
-    resolve: async (_root, { input }, ctx) => ({ tenant: await ctx.execute(createTenant, input) }),
+    resolve: (_root, { input }, ctx) => ctx.execute(createTenant, input),
   }),
-)
+  tenantSuspend: t.field({
+    type: tenantPayload('TenantSuspendPayload', 'The tenant that was suspended.'),
+    description:
+      'Suspend a tenant: every one of its keys is denied from the next verification on. Requires `tenants:suspend`, in the platform tenant.',
+    errors: commandErrors('CONFLICT', 'NOT_FOUND'),
+    args: { id: t.arg.id({ required: true, description: 'The tenant.' }) },
+    resolve: (_root, { id }, ctx) => ctx.execute(suspendTenant, { id }),
+  }),
+  tenantResume: t.field({
+    type: tenantPayload('TenantResumePayload', 'The tenant that was resumed.'),
+    description:
+      'Resume a suspended tenant: its keys are answered by their own rules again. Requires `tenants:suspend`, in the platform tenant.',
+    errors: commandErrors('CONFLICT', 'NOT_FOUND'),
+    args: { id: t.arg.id({ required: true, description: 'The tenant.' }) },
+    resolve: (_root, { id }, ctx) => ctx.execute(resumeTenant, { id }),
+  }),
+}))

@@ -1,0 +1,13 @@
+import { KeywardError } from '../errors/keyward-error.ts'
+import type { Prisma, Tenant } from '../generated/prisma/client.ts'
+
+/**
+ * The tenant as it is now, locked until the transaction ends, so that of two changes that come at once the second decides
+ * on what the first left. Rows that refer to the tenant can be added meanwhile. Throws NOT_FOUND.
+ */
+export async function lockTenant(tx: Prisma.TransactionClient, id: string): Promise<Tenant> {
+  await tx.$queryRaw`SELECT FROM tenants WHERE id = ${id}::uuid FOR NO KEY UPDATE`
+  const tenant = await tx.tenant.findUnique({ where: { id } })
+  if (tenant === null) throw new KeywardError('NOT_FOUND', 'There is nothing under this id.')
+  return tenant
+}
