@@ -17,6 +17,7 @@ const config: CodegenConfig = {
           DateTime: 'string',
           EmailAddress: 'string',
           JSON: 'unknown',
+          LocalTime: 'string',
           SafeInt: 'number',
           TimeZone: 'string',
         },

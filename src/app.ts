@@ -3,6 +3,7 @@ import type { AddressInfo } from 'node:net'
 import { createCommandRunner } from './commands/command-runner.ts'
 import { INVALIDATION_CHANNEL, type Invalidation, parseInvalidations } from './commands/invalidation.ts'
 import type { Config } from './config.ts'
+import { DEFAULT_SYSTEM_CONFIG } from './configs/system-config.ts'
 import { createChangeListener } from './db/change-listener.ts'
 import { createPrisma } from './db/client.ts'
 import { isUnavailable } from './db/database-failures.ts'
@@ -17,7 +18,9 @@ import { createHttpServer } from './http/server.ts'
 import type { FirstStart } from './installation/first-start.ts'
 import { setUpInstallation } from './installation/set-up.ts'
 import type { UnseenCredentials } from './installation/unseen-credentials.ts'
+import { createSecretActivator } from './keys/activate-secret.ts'
 import { createCreditStore } from './keys/credit-store.ts'
+import { createKeyCommands } from './keys/key-commands.ts'
 import { createKeySource } from './keys/key-source.ts'
 import type { Clock } from './lib/clock.ts'
 import type { Logger } from './lib/logger.ts'
@@ -76,6 +79,7 @@ export async function createApp(options: AppOptions): Promise<App> {
   })
   const prisma = createPrisma(pool)
   const envelope = createEnvelope(options.masterKey)
+  const systemConfig = DEFAULT_SYSTEM_CONFIG
   const prefixes = await loadPrefixDirectory(prisma)
 
   const dataPlane = createDataPlane({
@@ -83,8 +87,8 @@ export async function createApp(options: AppOptions): Promise<App> {
     usageSink: createUsageStore(pool),
     quotaSink: createQuotaStore(pool, nodeId),
     creditStore: createCreditStore(pool),
-    secretActivator: { activate: async () => undefined },
-    systemConfig: {},
+    secretActivator: { activate: (secret) => secretActivator.activate(secret) },
+    systemConfig,
     isIssuedPrefix: prefixes.isIssued,
     clock,
     logger,
@@ -123,6 +127,7 @@ export async function createApp(options: AppOptions): Promise<App> {
     nodeId,
     invalidate,
   })
+  const secretActivator = createSecretActivator({ commands, newId, evictKey: dataPlane.cache.evictKey })
 
   const changes = createChangeListener({
     url: options.databaseUrl,
@@ -138,8 +143,18 @@ export async function createApp(options: AppOptions): Promise<App> {
   })
 
   const passwords = createPasswords()
+  const keyCommands = createKeyCommands({ envelope, systemConfig })
   const setUp = await setUpInstallation(
-    { prisma, commands, passwords, envelope, newId, randomBytes, unseen: options.unseenCredentials ?? null },
+    {
+      prisma,
+      commands,
+      passwords,
+      envelope,
+      keyCommands,
+      newId,
+      randomBytes,
+      unseen: options.unseenCredentials ?? null,
+    },
     {
       adminEmail: config.BOOTSTRAP_ADMIN_EMAIL,
       adminPassword: config.BOOTSTRAP_ADMIN_PASSWORD,
@@ -159,7 +174,14 @@ export async function createApp(options: AppOptions): Promise<App> {
   const graphql = createGraphQLRoute({
     schema,
     commands,
-    services: { clock, prisma, sessionCommands },
+    services: {
+      clock,
+      prisma,
+      sessionCommands,
+      keyCommands,
+      systemConfig,
+      leasedCredits: dataPlane.limits.leasedCredits,
+    },
     identify: async (req, correlationId) => ({
       actor: await authenticate(req.headers.authorization ?? null),
       origin: { ip: clientIp(req), userAgent: req.headers['user-agent'] ?? null, correlationId },

@@ -1,6 +1,6 @@
 import { builder } from '../graphql/builder.ts'
 import { planRow } from '../graphql/row-plan.ts'
-import { ApiKey, visibleKeys } from '../keys/schema.ts'
+import { ApiKey, visibleKeys } from '../keys/key-type.ts'
 import { User, visibleUsers } from '../users/schema.ts'
 
 const Actor = builder.unionType('Actor', {

@@ -9,6 +9,7 @@ import {
   DateTimeResolver,
   EmailAddressResolver,
   JSONResolver,
+  LocalTimeResolver,
   SafeIntResolver,
   TimeZoneResolver,
 } from 'graphql-scalars'
@@ -36,6 +37,7 @@ export interface SchemaTypes {
     DateTime: { Input: Date; Output: Date }
     EmailAddress: { Input: string; Output: string }
     JSON: { Input: unknown; Output: unknown }
+    LocalTime: { Input: string; Output: string }
     TimeZone: { Input: string; Output: string }
     SafeInt: { Input: number; Output: number }
   }
@@ -135,6 +137,9 @@ builder.addScalarType('DateTime', DateTimeResolver, {
 })
 builder.addScalarType('EmailAddress', EmailAddressResolver, { description: 'An e-mail address (RFC 5322).' })
 builder.addScalarType('JSON', JSONResolver, { description: 'Any JSON value.' })
+builder.addScalarType('LocalTime', LocalTimeResolver, {
+  description: 'A time on the clock on the wall, such as `09:30` or `23:59:59`.',
+})
 builder.addScalarType('TimeZone', TimeZoneResolver, { description: 'An IANA time zone, such as `Europe/Berlin`.' })
 builder.addScalarType('SafeInt', SafeIntResolver, {
   description: 'A whole number that a double holds exactly, up to 2^53 - 1.',

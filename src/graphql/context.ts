@@ -1,6 +1,8 @@
 import type { Caller } from '../actors/caller.ts'
 import type { Command } from '../commands/command.ts'
+import type { SystemConfig } from '../configs/effective-config.ts'
 import type { PrismaClient } from '../generated/prisma/client.ts'
+import type { KeyCommands } from '../keys/key-commands.ts'
 import type { Clock } from '../lib/clock.ts'
 import type { SessionCommands } from '../users/session-commands.ts'
 
@@ -10,6 +12,10 @@ export interface GraphQLContext {
   readonly clock: Clock
   readonly prisma: PrismaClient
   readonly sessionCommands: SessionCommands
+  readonly keyCommands: KeyCommands
+  readonly systemConfig: SystemConfig
+  /** Credits of a key that this server has leased and not spent: the database does not count them. Takes a UUID. */
+  readonly leasedCredits: (apiKeyId: string) => number
   /** Runs a command for the caller. Failures that a caller can expect become members of the field's result union. */
   execute<Input, Output, Prepared>(command: Command<Input, Output, Prepared>, input: Input): Promise<Output>
 }

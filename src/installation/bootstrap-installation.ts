@@ -1,7 +1,7 @@
 import { permissionScope } from '../actors/permissions.ts'
 import { type Change, type Command, performChange, type Work } from '../commands/command.ts'
 import { KeywardError } from '../errors/keyward-error.ts'
-import { createKey } from '../keys/create-key.ts'
+import type { KeyCommands } from '../keys/key-commands.ts'
 import { insertKey } from '../keys/key-store.ts'
 import { generateToken } from '../keys/token.ts'
 import { formatPublicId } from '../public-id.ts'
@@ -46,6 +46,7 @@ const BOOTSTRAP_LOCK = 4_903_771
 export function bootstrapInstallationCommand(deps: {
   passwords: Passwords
   envelope: Envelope
+  keyCommands: KeyCommands
   newId: () => string
   /** Called when all is made and nothing committed. */
   keepUnseen: (tokens: Pick<Bootstrapped, 'verifierToken' | 'demoToken'>) => Promise<void>
@@ -87,6 +88,7 @@ export function bootstrapInstallationCommand(deps: {
       const verifierToken =
         input.verifierToken ?? generateToken({ prefix: PLATFORM_KEY_PREFIX, environment, randomBytes })
       const verifier = await insertKey(work, {
+        id: newId(),
         tenantId,
         name: 'verifier',
         environment,
@@ -97,7 +99,7 @@ export function bootstrapInstallationCommand(deps: {
         expiresAt: null,
         token: verifierToken,
       })
-      const starter = input.withStarterTenant ? await createStarterTenant(work) : null
+      const starter = input.withStarterTenant ? await createStarterTenant(work, deps.keyCommands) : null
       const tokens = { verifierToken, demoToken: starter?.value ?? null }
       await deps.keepUnseen(tokens)
 
@@ -126,7 +128,7 @@ export function bootstrapInstallationCommand(deps: {
 const STARTER_SCOPES = ['orders:read', 'orders:write'] as const
 
 /** The tenant `acme` with two scopes and a key that holds one of them, made by the same commands as any other. */
-async function createStarterTenant(work: Work): Promise<Change<string>> {
+async function createStarterTenant(work: Work, keyCommands: KeyCommands): Promise<Change<string>> {
   const tenant = await performChange(createTenant, work, { name: 'Acme', slug: 'acme', keyPrefix: 'acme' })
   const inTenant = { ...work, tenantId: tenant.value.id }
   const tenantId = formatPublicId('Tenant', tenant.value.id)
@@ -134,7 +136,7 @@ async function createStarterTenant(work: Work): Promise<Change<string>> {
   for (const name of STARTER_SCOPES) {
     changes.push(await performChange(createScope, inTenant, { tenantId, name, category: 'Orders' }))
   }
-  const key = await performChange(createKey, inTenant, {
+  const key = await performChange(keyCommands.create, inTenant, {
     tenantId,
     name: 'demo',
     description: 'A key to try things with.',

@@ -2,6 +2,7 @@ import { systemCaller } from '../actors/caller.ts'
 import type { CommandRunner } from '../commands/command-runner.ts'
 import { KeywardError } from '../errors/keyward-error.ts'
 import type { PrismaClient } from '../generated/prisma/client.ts'
+import type { KeyCommands } from '../keys/key-commands.ts'
 import type { RandomBytes } from '../lib/random.ts'
 import type { Envelope } from '../secrets/envelope.ts'
 import type { Passwords } from '../users/passwords.ts'
@@ -15,6 +16,7 @@ export interface SetUpDeps {
   readonly commands: CommandRunner
   readonly passwords: Passwords
   readonly envelope: Envelope
+  readonly keyCommands: KeyCommands
   readonly newId: () => string
   readonly randomBytes: RandomBytes
   /** Where credentials wait until they are shown; null when there is no such place, then only the caller has them. */

@@ -1,69 +1,114 @@
-import { defineTenantCommand } from '../commands/command.ts'
-import { validationFailed } from '../errors/keyward-error.ts'
+import { requirePermission } from '../actors/require-permission.ts'
+import { type Command, defineTenantCommand } from '../commands/command.ts'
+import { mergeConfig, type SystemConfig } from '../configs/effective-config.ts'
+import { planConfigChange } from '../configs/plan-config-change.ts'
+import { readTenantConfig } from '../configs/stored-config.ts'
+import { KeywardError, validationFailed } from '../errors/keyward-error.ts'
 import type { ApiKey, Prisma } from '../generated/prisma/client.ts'
 import { formatPublicId, parsePublicIdOf } from '../public-id.ts'
 import { findUngrantableScopes } from '../scopes/grantable-scopes.ts'
-import { type CreateKeyInput, resolveExpiry, validateNewKey } from './key-rules.ts'
+import type { Envelope } from '../secrets/envelope.ts'
+import { describeCredits } from './credit-rules.ts'
+import { findExpiryFault, resolveExpiry } from './key-expiry.ts'
+import { CONFIG_PATH, type CreateKeyInput, validateNewKey } from './key-rules.ts'
 import { insertKey } from './key-store.ts'
+import { signingSecretPurpose } from './signing-secret.ts'
 import { generateToken } from './token.ts'
 
 export interface CreatedKey {
   readonly apiKey: ApiKey
   /** The full token. It exists here and with the caller, and nowhere else. */
   readonly token: string
+  /** 64 hex digits; null for a key that signs nothing. It leaves the server here and never again. */
+  readonly signingSecret: string | null
 }
 
-/** Create a key with its first secret. */
-export const createKey = defineTenantCommand<CreateKeyInput, CreatedKey>({
-  name: 'create-key',
-  permission: 'keys:create',
-  tenantOf: ({ tenantId }) => parsePublicIdOf('Tenant', tenantId),
-  validate: validateNewKey,
-  async execute(work, input) {
-    const { tx, now, tenantId, actor } = work
-    const expiresAt = resolveExpiry(input, now)
-    if (expiresAt !== null && expiresAt <= now) {
-      throw validationFailed([{ path: ['input', 'expiresAt'], detail: 'must lie in the future' }])
-    }
-    const scopes = [...new Set(input.scopes ?? [])]
-    const issues = await findUngrantableScopes(tx, { actor, tenantId, scopes })
-    if (issues.length > 0) throw validationFailed(issues)
+export interface CreateKeyDeps {
+  readonly envelope: Envelope
+  readonly systemConfig: SystemConfig
+}
 
-    const { name, environment } = input
-    const { keyPrefix } = await tx.tenant.findUniqueOrThrow({ where: { id: tenantId }, select: { keyPrefix: true } })
-    const token = generateToken({ prefix: keyPrefix, environment, randomBytes: work.randomBytes })
-    const description = input.description ?? null
-    const ownerId = input.ownerId ?? null
-    const metadata = (input.metadata ?? {}) as Prisma.InputJsonObject
-    const { apiKey, tokenHash, start } = await insertKey(work, {
-      tenantId,
-      name,
-      environment,
-      description,
-      ownerId,
-      scopes,
-      metadata,
-      expiresAt,
-      token,
-    })
+const SIGNING_SECRET_BYTES = 32
 
-    const publicId = formatPublicId('ApiKey', apiKey.id)
-    return {
-      value: { apiKey, token },
-      audit: [
-        {
-          tenantId,
-          action: 'api_key.created',
-          outcome: 'SUCCESS',
-          resource: { type: 'ApiKey', id: publicId },
-          detail: {
-            after: { name, environment, scopes, start, ownerId, expiresAt: expiresAt?.toISOString() ?? null },
+/**
+ * Create a key with its first secret. Configuration and credits bend the tenant's rules, so giving a key its own needs
+ * the same permission as changing them later.
+ */
+export function createKeyCommand({ envelope, systemConfig }: CreateKeyDeps): Command<CreateKeyInput, CreatedKey> {
+  return defineTenantCommand({
+    name: 'create-key',
+    permission: 'keys:create',
+    tenantOf: ({ tenantId }) => parsePublicIdOf('Tenant', tenantId),
+    validate: validateNewKey,
+    async execute(work, input) {
+      const { tx, now, tenantId, actor, newId, randomBytes } = work
+      if (input.config != null) requirePermission(actor, 'configs:write', tenantId, 'A configuration')
+      if (input.credits != null) requirePermission(actor, 'credits:write', tenantId, 'Giving credits')
+      const scopes = [...new Set(input.scopes ?? [])]
+      const issues = await findUngrantableScopes(tx, { actor, tenantId, scopes })
+      if (issues.length > 0) throw validationFailed(issues)
+
+      const tenant = await tx.tenant.findUnique({ where: { id: tenantId }, select: { keyPrefix: true, config: true } })
+      if (tenant === null) throw new KeywardError('NOT_FOUND', 'There is nothing under this id.')
+      const effective = mergeConfig({}, readTenantConfig(tenant.config), systemConfig)
+      const maxDays = effective.keyTtlDaysMax.value
+      const expiresAt = resolveExpiry(input, now, { defaultDays: effective.keyTtlDaysDefault.value, maxDays })
+      const expiryFault = findExpiryFault(expiresAt, now, now, maxDays)
+      if (expiryFault !== null) {
+        const field = input.ttlDays == null ? 'expiresAt' : 'ttlDays'
+        throw validationFailed([{ path: ['input', field], detail: expiryFault }])
+      }
+
+      const id = newId()
+      const { name, environment, credits } = input
+      const token = generateToken({ prefix: tenant.keyPrefix, environment, randomBytes })
+      const signingSecret = input.withSigningSecret === true ? randomBytes(SIGNING_SECRET_BYTES) : null
+      const { config } = planConfigChange('KEY', {}, input.config ?? {}, CONFIG_PATH)
+      const ownerId = input.ownerId ?? null
+      const { apiKey, tokenHash, start } = await insertKey(work, {
+        id,
+        tenantId,
+        name,
+        environment,
+        description: input.description ?? null,
+        ownerId,
+        scopes,
+        metadata: (input.metadata ?? {}) as Prisma.InputJsonObject,
+        expiresAt,
+        config,
+        ...(signingSecret && { sealedSigningSecret: envelope.seal(signingSecret, signingSecretPurpose(id)) }),
+        ...(credits && { credits }),
+        token,
+      })
+
+      const publicId = formatPublicId('ApiKey', id)
+      return {
+        value: { apiKey, token, signingSecret: signingSecret?.toHex() ?? null },
+        audit: [
+          {
+            tenantId,
+            action: 'api_key.created',
+            outcome: 'SUCCESS',
+            resource: { type: 'ApiKey', id: publicId },
+            detail: {
+              after: {
+                name,
+                environment,
+                scopes,
+                start,
+                ownerId,
+                expiresAt: expiresAt?.toISOString() ?? null,
+                ...(input.config != null && { config }),
+                ...(credits != null && { credits: describeCredits(credits) }),
+                ...(signingSecret !== null && { withSigningSecret: true }),
+              },
+            },
           },
-        },
-      ],
-      events: [{ type: 'api_key.created', tenantId, data: { apiKeyId: publicId, name, environment } }],
-      // Somebody may have tried the token before it was committed, and been told, for a while, that there is none.
-      invalidate: [{ kind: 'token', hash: tokenHash }],
-    }
-  },
-})
+        ],
+        events: [{ type: 'api_key.created', tenantId, data: { apiKeyId: publicId, name, environment } }],
+        // Somebody may have tried the token before it was committed, and been told, for a while, that there is none.
+        invalidate: [{ kind: 'token', hash: tokenHash }],
+      }
+    },
+  })
+}

@@ -1,6 +1,9 @@
+import type { KeyConfig } from '../configs/effective-config.ts'
+import { findConfigIssues } from '../configs/plan-config-change.ts'
 import type { InputIssue } from '../errors/keyward-error.ts'
 import { findLineFault, findProseFault } from '../lib/text-fault.ts'
 import { isScopeName } from '../scopes/scope-name.ts'
+import { type CreditsInput, validateCredits } from './credit-rules.ts'
 import type { Environment } from './environment.ts'
 
 export const KEY_NAME_CHARACTERS_MAX = 100
@@ -26,24 +29,54 @@ export interface CreateKeyInput {
   readonly expiresAt?: Date | null | undefined
   readonly ttlDays?: number | null | undefined
   readonly metadata?: unknown
+  readonly config?: KeyConfig | null | undefined
+  readonly credits?: CreditsInput | null | undefined
+  readonly withSigningSecret?: boolean | null | undefined
 }
 
 /** Every fault of a new key's description that can be seen without looking anything up. */
 export function validateNewKey(input: CreateKeyInput): readonly InputIssue[] {
-  const faults: [field: string, fault: string | null][] = [
-    ['name', findLineFault(input.name, KEY_NAME_CHARACTERS_MAX)],
-    [
-      'description',
-      input.description == null ? null : findProseFault(input.description, KEY_DESCRIPTION_CHARACTERS_MAX),
-    ],
-    ['ownerId', input.ownerId == null ? null : findLineFault(input.ownerId, KEY_OWNER_ID_CHARACTERS_MAX)],
-    // Later ones have no form of four digits for the year, which is what everybody reads and writes.
-    ['expiresAt', (input.expiresAt?.getUTCFullYear() ?? 0) > 9999 ? 'must lie before the year 10000' : null],
-    ['ttlDays', findTtlFault(input)],
-    ['metadata', input.metadata == null ? null : findMetadataFault(input.metadata)],
+  const issues = findFieldIssues(input)
+  const ttlFault = findTtlFault(input)
+  if (ttlFault !== null) issues.push({ path: ['input', 'ttlDays'], detail: ttlFault })
+  return [
+    ...issues,
+    ...validateScopeNames(input.scopes ?? []),
+    ...(input.config == null ? [] : findConfigIssues('KEY', input.config, CONFIG_PATH)),
+    ...(input.credits == null ? [] : validateCredits(input.credits, ['input', 'credits'])),
   ]
-  const issues = faults.flatMap(([field, detail]) => (detail === null ? [] : [{ path: ['input', field], detail }]))
-  return [...issues, ...validateScopeNames(input.scopes ?? [])]
+}
+
+/** Where the configuration of a new key stands in the input. */
+export const CONFIG_PATH = ['input', 'config'] as const
+
+export interface KeyChanges {
+  readonly name?: string | null | undefined
+  readonly description?: string | null | undefined
+  readonly scopes?: readonly string[] | null | undefined
+  readonly ownerId?: string | null | undefined
+  readonly expiresAt?: Date | null | undefined
+  readonly metadata?: unknown
+}
+
+/** Every fault of a change that can be seen without looking anything up. Absent is unchanged; null clears what can be. */
+export function validateKeyChanges(changes: KeyChanges): readonly InputIssue[] {
+  const { name, scopes } = changes
+  const issues = findFieldIssues({ ...changes, name: name ?? undefined })
+  if (name === null) issues.push({ path: ['input', 'name'], detail: 'cannot be cleared' })
+  return [...issues, ...validateScopeNames(scopes ?? [])]
+}
+
+function findFieldIssues({ name, description, ownerId, expiresAt, metadata }: KeyChanges): InputIssue[] {
+  const faults: [field: string, fault: string | null][] = [
+    ['name', name == null ? null : findLineFault(name, KEY_NAME_CHARACTERS_MAX)],
+    ['description', description == null ? null : findProseFault(description, KEY_DESCRIPTION_CHARACTERS_MAX)],
+    ['ownerId', ownerId == null ? null : findLineFault(ownerId, KEY_OWNER_ID_CHARACTERS_MAX)],
+    // Later ones have no form of four digits for the year, which is what everybody reads and writes.
+    ['expiresAt', (expiresAt?.getUTCFullYear() ?? 0) > 9999 ? 'must lie before the year 10000' : null],
+    ['metadata', metadata == null ? null : findMetadataFault(metadata)],
+  ]
+  return faults.flatMap(([field, detail]) => (detail === null ? [] : [{ path: ['input', field], detail }]))
 }
 
 function findTtlFault({ ttlDays, expiresAt }: CreateKeyInput): string | null {
@@ -89,10 +122,4 @@ function validateScopeNames(scopes: readonly string[]): readonly InputIssue[] {
       ? []
       : [{ path: ['input', 'scopes', index], detail: 'is not a scope name such as `orders:read` or `orders:*`' }],
   )
-}
-
-/** When the new key expires; null: never. A time to live counts days of 24 hours from now. */
-export function resolveExpiry({ expiresAt, ttlDays }: CreateKeyInput, now: Date): Date | null {
-  if (ttlDays != null) return new Date(now.getTime() + ttlDays * 24 * 60 * 60 * 1000)
-  return expiresAt ?? null
 }

@@ -1,128 +1,18 @@
-import { type Actor, visibleTenantIds } from '../actors/actor.ts'
+import { ApiKeyConfigInput } from '../configs/config-inputs.ts'
 import type { ApiKey as ApiKeyRow } from '../generated/prisma/client.ts'
-import { Environment as EnvironmentValues } from '../generated/prisma/enums.ts'
 import { requireTenantUuid } from '../graphql/authorization.ts'
 import { builder } from '../graphql/builder.ts'
 import { NEWEST_FIRST, pageQuery, parsePage, toConnection } from '../graphql/keyset.ts'
 import { planConnectionRows } from '../graphql/row-plan.ts'
 import { commandErrors } from '../graphql/user-errors.ts'
 import { parsePublicIdOf } from '../public-id.ts'
-import { type CreatedKey, createKey } from './create-key.ts'
+import { changedKeyPayload } from './changed-key-payload.ts'
+import type { CreatedKey } from './create-key.ts'
+import { CreditsInput } from './credits-schema.ts'
 import { disableKey } from './disable-key.ts'
 import { enableKey } from './enable-key.ts'
-import { deriveKeyStatus } from './key-status.ts'
+import { ApiKey, Environment, visibleKeys } from './key-type.ts'
 import { revokeKey } from './revoke-key.ts'
-import { deriveSecretState } from './secret-state.ts'
-
-/** Which keys the caller may see, as a condition on the table of keys. */
-export function visibleKeys(actor: Actor): { tenantId?: { in: string[] } } {
-  const tenantIds = visibleTenantIds(actor, 'keys:read')
-  return tenantIds === 'all' ? {} : { tenantId: { in: [...tenantIds] } }
-}
-
-const Environment = builder.enumType('Environment', {
-  description: 'Where a key may be used. It is part of the token, so that a test key is recognised at a glance.',
-  values: {
-    [EnvironmentValues.PRODUCTION]: { description: 'Live traffic; `live` in the token.' },
-    [EnvironmentValues.STAGING]: { description: 'The rehearsal before production; `stage` in the token.' },
-    [EnvironmentValues.DEVELOPMENT]: { description: "A developer's own work; `dev` in the token." },
-    [EnvironmentValues.TEST]: { description: 'Automated tests; `test` in the token.' },
-  },
-})
-
-const ApiKeyStatus = builder.enumType('ApiKeyStatus', {
-  description: 'Whether a key can be valid.',
-  values: {
-    ACTIVE: { description: 'It can.' },
-    DISABLED: { description: 'Not until it is enabled again.' },
-    EXPIRED: { description: 'Not any more: its time is over.' },
-    REVOKED: { description: 'Never again.' },
-  },
-})
-
-const ApiKeySecretState = builder.enumType('ApiKeySecretState', {
-  description: 'Whether a token stands for its key.',
-  values: {
-    PENDING: { description: 'It will from its first use on.' },
-    ACTIVE: { description: 'It does.' },
-    RETIRING: { description: 'It does until `expiresAt`; another took its place.' },
-    RETIRED: { description: 'It does not any more.' },
-  },
-})
-
-/** While a key rotates it has two or three secrets; older ones are not shown. */
-const SECRETS_MAX = 10
-const newestSecrets = { orderBy: [{ createdAt: 'desc' }, { id: 'desc' }], take: SECRETS_MAX } as const
-
-const ApiKeySecret = builder.prismaObject('ApiKeySecret', {
-  description: 'One token of a key, recognisable by how it begins.',
-  fields: (t) => ({
-    start: t.exposeString('start'),
-    state: t.field({
-      type: ApiKeySecretState,
-      description: 'Whether the token stands for its key.',
-      resolve: (secret, _args, { clock }) => deriveSecretState(secret, new Date(clock.now())),
-    }),
-    createdAt: t.expose('createdAt', { type: 'DateTime', description: 'When the token was made.' }),
-    expiresAt: t.expose('retiresAt', {
-      type: 'DateTime',
-      nullable: true,
-      description: 'When the token stops standing for the key because another took its place; null: with the key.',
-    }),
-  }),
-})
-
-export const ApiKey = builder.prismaNode('ApiKey', {
-  description: 'A key: who it stands for, what it may do, until when. Its token is shown once and not kept.',
-  id: { field: 'id', description: 'Identifies the key for good, through rotations too.' },
-  nullable: true,
-  findUnique: (id, { caller }) => ({ id, ...visibleKeys(caller.actor) }),
-  fields: (t) => ({
-    version: t.exposeInt('version'),
-    name: t.exposeString('name'),
-    description: t.exposeString('description', { nullable: true }),
-    start: t.string({
-      description: 'How the newest token begins: prefix, environment and the first four characters of the body.',
-      select: { secrets: newestSecrets },
-      resolve: ({ secrets }) => secrets[0]?.start ?? '',
-    }),
-    environment: t.expose('environment', { type: Environment }),
-    status: t.field({
-      type: ApiKeyStatus,
-      description: 'Whether the key can be valid.',
-      resolve: (key, _args, { clock }) => deriveKeyStatus(key, new Date(clock.now())),
-    }),
-    ownerId: t.exposeString('ownerId', { nullable: true }),
-    scopes: t.exposeStringList('scopes'),
-    metadata: t.expose('metadata', { type: 'JSON' }),
-    expiresAt: t.expose('expiresAt', { type: 'DateTime', nullable: true }),
-    disabledAt: t.expose('disabledAt', { type: 'DateTime', nullable: true }),
-    revokedAt: t.expose('revokedAt', { type: 'DateTime', nullable: true }),
-    revokedReason: t.exposeString('revokedReason', { nullable: true }),
-    createdAt: t.expose('createdAt', { type: 'DateTime' }),
-    updatedAt: t.expose('updatedAt', { type: 'DateTime' }),
-    lastUsedAt: t.field({
-      type: 'DateTime',
-      nullable: true,
-      description: 'When a verdict was last answered for the key, up to a second late; null: never.',
-      select: { usage: true },
-      resolve: ({ usage }) => usage?.lastUsedAt ?? null,
-    }),
-    requestCount: t.field({
-      type: 'SafeInt',
-      description: 'Verdicts answered for the key, of every code, up to a second late.',
-      select: { usage: true },
-      resolve: ({ usage }) => Number(usage?.requestCount ?? 0n),
-    }),
-    secrets: t.field({
-      type: [ApiKeySecret],
-      description: 'The tokens that stand or stood for the key, newest first; at most 10.',
-      select: { secrets: newestSecrets },
-      resolve: ({ secrets }) => secrets,
-    }),
-    tenant: t.relation('tenant'),
-  }),
-})
 
 builder.queryFields((t) => ({
   apiKey: t.prismaField({
@@ -172,12 +62,25 @@ const ApiKeyCreateInput = builder.inputType('ApiKeyCreateInput', {
       description: "Scopes of the tenant's catalogue, or wildcards over them; none when absent.",
     }),
     ownerId: t.string({ description: 'Your own id of the client that the key stands for.' }),
-    expiresAt: t.field({ type: 'DateTime', description: 'When the key stops being valid; never when absent.' }),
+    expiresAt: t.field({
+      type: 'DateTime',
+      description: "When the key stops being valid; when absent, what the tenant's configuration says, or never.",
+    }),
     ttlDays: t.int({ description: 'Instead of `expiresAt`: days from now, 1 to 3650.' }),
     metadata: t.field({
       type: 'JSON',
       description: 'A JSON object of your own, up to 4 KiB, which `/verify` answers with.',
     }),
+    config: t.field({
+      type: ApiKeyConfigInput,
+      description:
+        "What the key sets for itself; the tenant's configuration decides the rest. Requires `configs:write`.",
+    }),
+    credits: t.field({
+      type: CreditsInput,
+      description: 'What the key can spend; when absent, it spends no credits. Requires `credits:write`.',
+    }),
+    withSigningSecret: t.boolean({ description: 'Whether to make a secret to sign requests with; not when absent.' }),
   }),
 })
 
@@ -185,18 +88,35 @@ const ApiKeyCreatePayload = builder.objectRef<CreatedKey>('ApiKeyCreatePayload')
   description: 'The key as it was created.',
   fields: (t) => ({
     token: t.exposeString('token', { description: 'The full token. It is shown here and never again: keep it now.' }),
+    signingSecret: t.exposeString('signingSecret', {
+      nullable: true,
+      description: 'Secret of signed requests, 64 hex digits, if one was asked for. It is shown here and never again.',
+    }),
     apiKey: t.field({ type: ApiKey, description: 'The new key.', resolve: ({ apiKey }) => apiKey }),
   }),
 })
 
-function changedKeyPayload(name: string, description: string) {
-  return builder.objectRef<ApiKeyRow>(name).implement({
-    description,
-    fields: (t) => ({
-      apiKey: t.field({ type: ApiKey, description: 'The key as it is now.', resolve: (apiKey) => apiKey }),
+const ApiKeyUpdateInput = builder.inputType('ApiKeyUpdateInput', {
+  description: 'What changes about a key. What is absent stays as it is.',
+  fields: (t) => ({
+    name: t.string({ description: 'Name for people, unique among live keys of the environment.' }),
+    description: t.string({ description: 'What the key is for; null takes it away.' }),
+    scopes: t.stringList({
+      description:
+        "All scopes that the key is to hold: of the tenant's catalogue, or wildcards over them. Null takes them all away.",
     }),
-  })
-}
+    ownerId: t.string({ description: 'Your own id of the client that the key stands for; null takes it away.' }),
+    expiresAt: t.field({
+      type: 'DateTime',
+      description: 'When the key stops being valid; null: never. A later time brings an expired key back.',
+    }),
+    metadata: t.field({
+      type: 'JSON',
+      description: 'A JSON object of your own, up to 4 KiB, which replaces the one there is; null empties it.',
+    }),
+    expectedVersion: t.int({ description: 'Refuse the change when this is not the version of the key any more.' }),
+  }),
+})
 
 const ApiKeyRevokeInput = builder.inputType('ApiKeyRevokeInput', {
   description: 'Why a key is revoked.',
@@ -209,7 +129,18 @@ builder.mutationFields((t) => ({
     description: 'Create a key. Requires `keys:create`, and every permission that the key is to hold.',
     errors: commandErrors('VALIDATION_FAILED', 'CONFLICT', 'NOT_FOUND'),
     args: { input: t.arg({ type: ApiKeyCreateInput, required: true, description: 'The new key.' }) },
-    resolve: (_root, { input }, ctx) => ctx.execute(createKey, input),
+    resolve: (_root, { input }, ctx) => ctx.execute(ctx.keyCommands.create, input),
+  }),
+  apiKeyUpdate: t.field({
+    type: changedKeyPayload('ApiKeyUpdatePayload', 'The key that was changed.'),
+    description:
+      'Change what a key is called, what it may do and until when. Requires `keys:update`, and every permission that the key is to hold in addition.',
+    errors: commandErrors('VALIDATION_FAILED', 'CONFLICT', 'NOT_FOUND'),
+    args: {
+      id: t.arg.id({ required: true, description: 'The key.' }),
+      input: t.arg({ type: ApiKeyUpdateInput, required: true, description: 'What changes.' }),
+    },
+    resolve: (_root, { id, input }, ctx) => ctx.execute(ctx.keyCommands.update, { id, ...input }),
   }),
   apiKeyRevoke: t.field({
     type: changedKeyPayload('ApiKeyRevokePayload', 'The key that was revoked.'),

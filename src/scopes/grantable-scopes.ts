@@ -21,6 +21,14 @@ export async function findUngrantableScopes(
   })
 }
 
+/**
+ * Throws FORBIDDEN when some of the scopes stand for a permission that the actor does not hold: who receives the token of
+ * a key receives what it may do.
+ */
+export function requireGrantable(actor: Actor, tenantId: string, scopes: readonly string[]): void {
+  for (const scope of scopes) if (isReservedScope(scope)) requirePermissions(actor, tenantId, scope)
+}
+
 function requirePermissions(actor: Actor, tenantId: string, scope: string): string | null {
   const permissions = permissionsOfScope(scope)
   const missing = permissions.find((permission) => !mayGrant(actor, permission, tenantId))

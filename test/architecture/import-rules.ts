@@ -2,9 +2,9 @@ import { cruise, type ICruiseOptions, type IFlattenedRuleSet } from 'dependency-
 
 /** Rules without IO, clock or randomness, which every room may use. */
 const PURE_RULE_FILES = [
-  '^src/keys/(token|environment|key-status|secret-state|key-rules)\\.ts$',
+  '^src/keys/(token|environment|key-(status|rules|expiry)|secret-state|rotation-rules|credit-(rules|balance)|signing-secret)\\.ts$',
   '^src/scopes/scope-(name|set|query)\\.ts$',
-  '^src/configs/',
+  '^src/configs/((effective|normalize|validate|stored|system)-config|(apply|plan)-config-change)\\.ts$',
   '^src/verify/(access|limits)/',
   '^src/public-id\\.ts$',
 ]

@@ -26,6 +26,7 @@ export interface FieldCase {
 
 const READERS = ['OWNER', 'ADMIN', 'DEVELOPER', 'VIEWER'] as const
 const WRITERS = ['OWNER', 'ADMIN', 'DEVELOPER'] as const
+const ADMINS = ['OWNER', 'ADMIN'] as const
 const RESULT = '__typename ... on UserError { code message path }'
 const EVERY_THING: readonly (keyof ThingIds)[] = ['tenantId', 'apiKeyId', 'scopeId', 'userId']
 
@@ -81,6 +82,26 @@ export const FIELD_CASES: Readonly<Record<string, FieldCase>> = {
     variables: () => ({ input: { name: 'A', slug: uniqueName(), keyPrefix: 'abc' } }),
     allowed: 'platform',
   },
+  'Mutation.tenantSuspend': {
+    document: `mutation ($id: ID!) { tenantSuspend(id: $id) { ${RESULT} } }`,
+    variables: ({ tenantId }) => ({ id: tenantId }),
+    ids: { id: ['tenantId'] },
+    allowed: [],
+  },
+  'Mutation.tenantResume': {
+    document: `mutation ($id: ID!) { tenantResume(id: $id) { ${RESULT} } }`,
+    variables: ({ tenantId }) => ({ id: tenantId }),
+    ids: { id: ['tenantId'] },
+    allowed: [],
+  },
+  'Mutation.tenantConfigSet': {
+    document: `mutation ($tenantId: ID!, $input: TenantConfigInput!) {
+      tenantConfigSet(tenantId: $tenantId, input: $input) { ${RESULT} }
+    }`,
+    variables: ({ tenantId }) => ({ tenantId, input: { perMinute: 100 } }),
+    ids: { tenantId: ['tenantId'] },
+    allowed: ADMINS,
+  },
   'Mutation.scopeCreate': {
     document: `mutation ($input: ScopeCreateInput!) { scopeCreate(input: $input) { ${RESULT} } }`,
     variables: ({ tenantId }) => ({ input: { tenantId, name: `${uniqueName()}:read` } }),
@@ -110,5 +131,37 @@ export const FIELD_CASES: Readonly<Record<string, FieldCase>> = {
     variables: ({ apiKeyId }) => ({ id: apiKeyId, input: { reason: 'test' } }),
     ids: { id: ['apiKeyId'] },
     allowed: WRITERS,
+  },
+  'Mutation.apiKeyUpdate': {
+    document: `mutation ($id: ID!, $input: ApiKeyUpdateInput!) { apiKeyUpdate(id: $id, input: $input) { ${RESULT} } }`,
+    variables: ({ apiKeyId }) => ({ id: apiKeyId, input: { ownerId: 'somebody' } }),
+    ids: { id: ['apiKeyId'] },
+    allowed: WRITERS,
+  },
+  'Mutation.apiKeyRotate': {
+    document: `mutation ($id: ID!, $input: ApiKeyRotateInput!) { apiKeyRotate(id: $id, input: $input) { ${RESULT} } }`,
+    variables: ({ apiKeyId }) => ({ id: apiKeyId, input: {} }),
+    ids: { id: ['apiKeyId'] },
+    allowed: WRITERS,
+  },
+  'Mutation.apiKeyConfigSet': {
+    document: `mutation ($id: ID!, $input: ApiKeyConfigInput!) {
+      apiKeyConfigSet(id: $id, input: $input) { ${RESULT} }
+    }`,
+    variables: ({ apiKeyId }) => ({ id: apiKeyId, input: { perMinute: 100 } }),
+    ids: { id: ['apiKeyId'] },
+    allowed: ADMINS,
+  },
+  'Mutation.apiKeyCreditsSet': {
+    document: `mutation ($id: ID!, $input: CreditsInput!) { apiKeyCreditsSet(id: $id, input: $input) { ${RESULT} } }`,
+    variables: ({ apiKeyId }) => ({ id: apiKeyId, input: { amount: 10 } }),
+    ids: { id: ['apiKeyId'] },
+    allowed: ADMINS,
+  },
+  'Mutation.apiKeyCreditsAdd': {
+    document: `mutation ($id: ID!, $amount: Int!) { apiKeyCreditsAdd(id: $id, amount: $amount) { ${RESULT} } }`,
+    variables: ({ apiKeyId }) => ({ id: apiKeyId, amount: 10 }),
+    ids: { id: ['apiKeyId'] },
+    allowed: ADMINS,
   },
 }

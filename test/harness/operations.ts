@@ -136,3 +136,63 @@ export const Scopes = graphql(`
     }
   }
 `)
+
+export const ApiKeyUpdate = graphql(`
+  mutation ApiKeyUpdate($id: ID!, $input: ApiKeyUpdateInput!) {
+    apiKeyUpdate(id: $id, input: $input) {
+      __typename
+      ... on ApiKeyUpdatePayload { apiKey { id version name description scopes ownerId expiresAt metadata status } }
+      ... on UserError { code message path }
+    }
+  }
+`)
+
+export const ApiKeyRotate = graphql(`
+  mutation ApiKeyRotate($id: ID!, $input: ApiKeyRotateInput!) {
+    apiKeyRotate(id: $id, input: $input) {
+      __typename
+      ... on ApiKeyRotatePayload { token apiKey { id version status start secrets { start state expiresAt lastUsedAt } } }
+      ... on UserError { code message path }
+    }
+  }
+`)
+
+export const TenantConfigSet = graphql(`
+  mutation TenantConfigSet($tenantId: ID!, $input: TenantConfigInput!) {
+    tenantConfigSet(tenantId: $tenantId, input: $input) {
+      __typename
+      ... on TenantConfigSetPayload { tenant { id version } }
+      ... on UserError { code message path }
+    }
+  }
+`)
+
+export const ApiKeyConfigSet = graphql(`
+  mutation ApiKeyConfigSet($id: ID!, $input: ApiKeyConfigInput!) {
+    apiKeyConfigSet(id: $id, input: $input) {
+      __typename
+      ... on ApiKeyConfigSetPayload { apiKey { id version } }
+      ... on UserError { code message path }
+    }
+  }
+`)
+
+export const TenantSuspend = graphql(`
+  mutation TenantSuspend($id: ID!) {
+    tenantSuspend(id: $id) {
+      __typename
+      ... on TenantSuspendPayload { tenant { id status } }
+      ... on UserError { code message path }
+    }
+  }
+`)
+
+export const TenantResume = graphql(`
+  mutation TenantResume($id: ID!) {
+    tenantResume(id: $id) {
+      __typename
+      ... on TenantResumePayload { tenant { id status } }
+      ... on UserError { code message path }
+    }
+  }
+`)

@@ -1,0 +1,296 @@
+import { builder } from '../graphql/builder.ts'
+import { RotationMode, Weekday } from './config-inputs.ts'
+import type {
+  Burst as BurstValue,
+  ConfigSource as ConfigSourceName,
+  Effective,
+  EffectiveConfig,
+  EffectiveDenylist as EffectiveDenylistValue,
+  EffectiveLimits as EffectiveLimitsValue,
+  KeyConfig,
+  LimitSettings as LimitSettingsValue,
+  RotationPolicy as RotationPolicyValue,
+  TenantConfig as TenantConfigValue,
+  TimeWindow as TimeWindowValue,
+} from './effective-config.ts'
+
+const Burst = builder.objectRef<BurstValue>('Burst').implement({
+  description: 'A token bucket: so much flows in each second, and so much is kept at most.',
+  fields: (t) => ({
+    ratePerSecond: t.exposeFloat('ratePerSecond', {
+      description: 'Requests per second on average; 0 blocks, -1 is unlimited.',
+    }),
+    burst: t.exposeInt('burst', { description: 'Requests at once at most; it says nothing beside a rate of 0 or -1.' }),
+  }),
+})
+
+const TimeWindow = builder.objectRef<TimeWindowValue>('TimeWindow').implement({
+  description: 'When a key may be used, by the clock on the wall of a time zone.',
+  fields: (t) => ({
+    days: t.field({
+      type: [Weekday],
+      description: 'The days on which the window begins.',
+      resolve: ({ days }) => [...days],
+    }),
+    start: t.expose('start', { type: 'LocalTime', description: 'When it begins.' }),
+    end: t.expose('end', {
+      type: 'LocalTime',
+      description: 'When it ends, exclusive. Before `start`: on the next day. Equal to `start`: the whole day.',
+    }),
+    timeZone: t.expose('timeZone', { type: 'TimeZone', description: 'Whose clock.' }),
+  }),
+})
+
+const RotationPolicy = builder.objectRef<RotationPolicyValue>('RotationPolicy').implement({
+  description: 'When keys change their tokens.',
+  fields: (t) => ({
+    everyDays: t.exposeInt('everyDays', { description: 'Days between rotations; -1: never.' }),
+    gracePeriodSeconds: t.exposeInt('gracePeriodSeconds', {
+      description: 'How long a replaced token goes on counting.',
+    }),
+    mode: t.expose('mode', { type: RotationMode, description: 'What happens when it is due.' }),
+  }),
+})
+
+const LimitSettings = builder.interfaceRef<LimitSettingsValue>('LimitSettings').implement({
+  description: 'Limits as one level sets them. Null: inherited; -1: unlimited; 0: blocks.',
+  fields: (t) => ({
+    perSecond: t.expose('perSecond', {
+      type: Burst,
+      nullable: true,
+      description: 'Requests per second, with a burst.',
+    }),
+    perMinute: t.exposeInt('perMinute', { nullable: true, description: 'Requests in any 60 seconds.' }),
+    perHour: t.exposeInt('perHour', { nullable: true, description: 'Requests in any 60 minutes.' }),
+    perDay: t.exposeInt('perDay', { nullable: true, description: "Requests in a day of the tenant's time zone." }),
+    perMonth: t.exposeInt('perMonth', {
+      nullable: true,
+      description: "Requests in a month of the tenant's time zone.",
+    }),
+  }),
+})
+
+const RuleSettings = builder.interfaceRef<KeyConfig>('RuleSettings').implement({
+  description: 'Rules as one level sets them. Null: inherited; an empty list: no restriction.',
+  fields: (t) => ({
+    ipAllowlist: t.stringList({
+      nullable: true,
+      description: 'Addresses and CIDR blocks that a request may come from.',
+      resolve: ({ ipAllowlist }) => copy(ipAllowlist),
+    }),
+    ipDenylist: t.stringList({
+      nullable: true,
+      description: 'Addresses and CIDR blocks that no request may come from, in addition to what other levels deny.',
+      resolve: ({ ipDenylist }) => copy(ipDenylist),
+    }),
+    userAgents: t.stringList({
+      nullable: true,
+      description: 'Patterns of user agents that may be used.',
+      resolve: ({ userAgents }) => copy(userAgents),
+    }),
+    methods: t.stringList({
+      nullable: true,
+      description: 'Methods that may be used.',
+      resolve: ({ methods }) => copy(methods),
+    }),
+    paths: t.stringList({
+      nullable: true,
+      description: 'Patterns of paths that may be asked for.',
+      resolve: ({ paths }) => copy(paths),
+    }),
+    timeWindows: t.field({
+      type: [TimeWindow],
+      nullable: true,
+      description: 'When a request may be made.',
+      resolve: ({ timeWindows }) => copy(timeWindows),
+    }),
+    corsOrigins: t.stringList({
+      nullable: true,
+      description: 'Origins of web pages that may send requests.',
+      resolve: ({ corsOrigins }) => copy(corsOrigins),
+    }),
+    rotation: t.expose('rotation', {
+      type: RotationPolicy,
+      nullable: true,
+      description: 'When keys change their tokens.',
+    }),
+  }),
+})
+
+export const ApiKeyConfig = builder.objectRef<KeyConfig>('ApiKeyConfig').implement({
+  description: 'What a key sets for itself. What it leaves out, its tenant decides.',
+  interfaces: [LimitSettings, RuleSettings],
+})
+
+const AggregateLimits = builder.objectRef<LimitSettingsValue>('AggregateLimits').implement({
+  description: 'Limits over all keys of a tenant together.',
+  interfaces: [LimitSettings],
+})
+
+export const TenantConfig = builder.objectRef<TenantConfigValue>('TenantConfig').implement({
+  description: 'What a tenant sets for each of its keys that sets none of its own, and for all of them together.',
+  interfaces: [LimitSettings, RuleSettings],
+  fields: (t) => ({
+    keyTtlDaysDefault: t.exposeInt('keyTtlDaysDefault', {
+      nullable: true,
+      description: 'Days that a new key lives when nobody says otherwise; -1: for ever.',
+    }),
+    keyTtlDaysMax: t.exposeInt('keyTtlDaysMax', {
+      nullable: true,
+      description: 'Days that a key can live at most; -1: for ever.',
+    }),
+    aggregate: t.expose('aggregate', {
+      type: AggregateLimits,
+      nullable: true,
+      description: 'Limits over all keys of the tenant together; null: none of its own.',
+    }),
+  }),
+})
+
+const ConfigSource = builder.enumType('ConfigSource', {
+  description: 'Which level a value comes from.',
+  values: {
+    KEY: { description: 'The key sets it.' },
+    TENANT: { description: 'The key leaves it to its tenant, which sets it.' },
+    SYSTEM: { description: 'Neither sets it; the installation decides.' },
+  } satisfies Record<ConfigSourceName, { description: string }>,
+})
+
+const SOURCE = { type: ConfigSource, description: 'Where it comes from.' } as const
+
+const EffectiveInt = builder.objectRef<Effective<number>>('EffectiveInt').implement({
+  description: 'A number that is in force, and where it comes from.',
+  fields: (t) => ({
+    value: t.exposeInt('value', { description: 'The number; -1 is unlimited, 0 blocks.' }),
+    source: t.expose('source', SOURCE),
+  }),
+})
+
+const EffectiveBurst = builder.objectRef<Effective<BurstValue>>('EffectiveBurst').implement({
+  description: 'A token bucket that is in force, and where it comes from.',
+  fields: (t) => ({
+    value: t.expose('value', { type: Burst, description: 'The token bucket.' }),
+    source: t.expose('source', SOURCE),
+  }),
+})
+
+const EffectiveStringList = builder.objectRef<Effective<readonly string[]>>('EffectiveStringList').implement({
+  description: 'A list that is in force, and where it comes from.',
+  fields: (t) => ({
+    value: t.stringList({
+      description: 'The entries; none is no restriction.',
+      resolve: ({ value }) => [...value],
+    }),
+    source: t.expose('source', SOURCE),
+  }),
+})
+
+const EffectiveDenylist = builder.objectRef<EffectiveDenylistValue>('EffectiveDenylist').implement({
+  description: 'A list of what is denied. Levels add to it and none can take away.',
+  fields: (t) => ({
+    value: t.stringList({ description: 'The entries of all levels.', resolve: ({ value }) => [...value] }),
+    source: t.expose('source', { type: ConfigSource, description: 'The most specific level that adds to it.' }),
+    parts: t.field({
+      type: [EffectiveStringList],
+      description: 'What each level adds, the most specific one first.',
+      resolve: ({ parts }) => [...parts],
+    }),
+  }),
+})
+
+const EffectiveTimeWindows = builder
+  .objectRef<Effective<readonly TimeWindowValue[]>>('EffectiveTimeWindows')
+  .implement({
+    description: 'Time windows that are in force, and where they come from.',
+    fields: (t) => ({
+      value: t.field({
+        type: [TimeWindow],
+        description: 'The windows; none is no restriction.',
+        resolve: ({ value }) => [...value],
+      }),
+      source: t.expose('source', SOURCE),
+    }),
+  })
+
+const EffectiveRotationPolicy = builder
+  .objectRef<Effective<RotationPolicyValue | null>>('EffectiveRotationPolicy')
+  .implement({
+    description: 'The rotation policy that is in force, and where it comes from.',
+    fields: (t) => ({
+      value: t.expose('value', { type: RotationPolicy, nullable: true, description: 'The policy; null: none.' }),
+      source: t.expose('source', SOURCE),
+    }),
+  })
+
+const EffectiveLimits = builder.interfaceRef<EffectiveLimitsValue>('EffectiveLimits').implement({
+  description: 'Limits that are in force.',
+  fields: (t) => ({
+    perSecond: t.expose('perSecond', { type: EffectiveBurst, description: 'Requests per second, with a burst.' }),
+    perMinute: t.expose('perMinute', { type: EffectiveInt, description: 'Requests in any 60 seconds.' }),
+    perHour: t.expose('perHour', { type: EffectiveInt, description: 'Requests in any 60 minutes.' }),
+    perDay: t.expose('perDay', { type: EffectiveInt, description: "Requests in a day of the tenant's time zone." }),
+    perMonth: t.expose('perMonth', {
+      type: EffectiveInt,
+      description: "Requests in a month of the tenant's time zone.",
+    }),
+  }),
+})
+
+const EffectiveRules = builder.interfaceRef<EffectiveConfig>('EffectiveRules').implement({
+  description: 'Rules that are in force.',
+  fields: (t) => ({
+    ipAllowlist: t.expose('ipAllowlist', {
+      type: EffectiveStringList,
+      description: 'Addresses and CIDR blocks that a request may come from.',
+    }),
+    ipDenylist: t.expose('ipDenylist', {
+      type: EffectiveDenylist,
+      description: 'Addresses and CIDR blocks that no request may come from.',
+    }),
+    userAgents: t.expose('userAgents', {
+      type: EffectiveStringList,
+      description: 'Patterns of user agents that may be used.',
+    }),
+    methods: t.expose('methods', { type: EffectiveStringList, description: 'Methods that may be used.' }),
+    paths: t.expose('paths', { type: EffectiveStringList, description: 'Patterns of paths that may be asked for.' }),
+    timeWindows: t.expose('timeWindows', { type: EffectiveTimeWindows, description: 'When a request may be made.' }),
+    corsOrigins: t.expose('corsOrigins', {
+      type: EffectiveStringList,
+      description: 'Origins of web pages that may send requests.',
+    }),
+    rotation: t.expose('rotation', { type: EffectiveRotationPolicy, description: 'When keys change their tokens.' }),
+  }),
+})
+
+export const EffectiveApiKeyConfig = builder.objectRef<EffectiveConfig>('EffectiveApiKeyConfig').implement({
+  description: 'What is in force for a key, beside the limits over all keys of its tenant together.',
+  interfaces: [EffectiveLimits, EffectiveRules],
+})
+
+const EffectiveAggregateLimits = builder.objectRef<EffectiveLimitsValue>('EffectiveAggregateLimits').implement({
+  description: 'Limits that are in force over all keys of a tenant together.',
+  interfaces: [EffectiveLimits],
+})
+
+export const EffectiveTenantConfig = builder.objectRef<EffectiveConfig>('EffectiveTenantConfig').implement({
+  description: 'What is in force for a key that sets nothing for itself, and over all keys of the tenant together.',
+  interfaces: [EffectiveLimits, EffectiveRules],
+  fields: (t) => ({
+    keyTtlDaysDefault: t.expose('keyTtlDaysDefault', {
+      type: EffectiveInt,
+      description: 'Days that a new key lives when nobody says otherwise; -1: for ever.',
+    }),
+    keyTtlDaysMax: t.expose('keyTtlDaysMax', {
+      type: EffectiveInt,
+      description: 'Days that a key can live at most; -1: for ever.',
+    }),
+    aggregate: t.expose('aggregate', {
+      type: EffectiveAggregateLimits,
+      description: 'Limits over all keys of the tenant together.',
+    }),
+  }),
+})
+
+function copy<Entry>(list: readonly Entry[] | null | undefined): Entry[] | null {
+  return list == null ? null : [...list]
+}

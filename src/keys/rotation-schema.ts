@@ -1,0 +1,48 @@
+import { builder } from '../graphql/builder.ts'
+import { commandErrors } from '../graphql/user-errors.ts'
+import { ApiKey } from './key-type.ts'
+import type { RotatedKey } from './rotate-key.ts'
+
+const RotationActivation = builder.enumType('RotationActivation', {
+  description: 'When a new token begins to count and the grace of those before it begins to run.',
+  values: {
+    IMMEDIATELY: { description: 'Now.' },
+    ON_FIRST_USE: { description: 'When the new token is first used. Until then the others count on.' },
+  } as const,
+})
+
+const ApiKeyRotateInput = builder.inputType('ApiKeyRotateInput', {
+  description: 'How a key changes its token.',
+  fields: (t) => ({
+    gracePeriodSeconds: t.int({
+      description:
+        "How long the tokens before it go on counting, 0 to 2592000 (30 days), never longer than the key; when absent, as the key's rotation policy says, or not at all.",
+    }),
+    activate: t.field({
+      type: RotationActivation,
+      description: 'When the new token begins to count; now when absent.',
+    }),
+  }),
+})
+
+const ApiKeyRotatePayload = builder.objectRef<RotatedKey>('ApiKeyRotatePayload').implement({
+  description: 'The key with its new token.',
+  fields: (t) => ({
+    token: t.exposeString('token', { description: 'The full token. It is shown here and never again: keep it now.' }),
+    apiKey: t.field({ type: ApiKey, description: 'The key as it is now.', resolve: ({ apiKey }) => apiKey }),
+  }),
+})
+
+builder.mutationField('apiKeyRotate', (t) =>
+  t.field({
+    type: ApiKeyRotatePayload,
+    description:
+      'Give a key a new token; its id, rules, limits and credits stay. One that still waits for its first use ends at once. Requires `keys:rotate`, and every permission that the key holds.',
+    errors: commandErrors('VALIDATION_FAILED', 'CONFLICT', 'NOT_FOUND'),
+    args: {
+      id: t.arg.id({ required: true, description: 'The key.' }),
+      input: t.arg({ type: ApiKeyRotateInput, required: true, description: 'How.' }),
+    },
+    resolve: (_root, { id, input }, ctx) => ctx.execute(ctx.keyCommands.rotate, { id, ...input }),
+  }),
+)

@@ -1,0 +1,20 @@
+import type { Prisma } from '../generated/prisma/client.ts'
+
+/** Secrets of a key that have not retired, the one that waits for its first use among them. */
+export async function listLiveSecrets(tx: Prisma.TransactionClient, tenantId: string, apiKeyId: string, now: Date) {
+  return tx.apiKeySecret.findMany({
+    where: { tenantId, apiKeyId, OR: [{ retiresAt: null }, { retiresAt: { gt: now } }] },
+    select: { id: true, start: true, activatedAt: true, retiresAt: true },
+    orderBy: [{ createdAt: 'desc' }, { id: 'desc' }],
+  })
+}
+
+/** Ends secrets. At most one statement. */
+export async function retireSecrets(
+  tx: Prisma.TransactionClient,
+  secrets: readonly { readonly id: string }[],
+  retiresAt: Date,
+): Promise<void> {
+  if (secrets.length === 0) return
+  await tx.apiKeySecret.updateMany({ where: { id: { in: secrets.map(({ id }) => id) } }, data: { retiresAt } })
+}
