@@ -7,9 +7,9 @@ import type { NonceStore } from '../verify/signature/nonce-port.ts'
 /**
  * Nonces of signed requests in PostgreSQL, the one place that all servers share and that outlives them.
  *
- * One statement decides: of concurrent claims the primary key lets one insert and the others wait for its commit and then
- * see it. An expired row that is still there is taken over, so that what a nonce means does not depend on when the table was
- * last cleared. That never brings an old request back: it has expired for good, and the row stays.
+ * One statement decides: of concurrent claims the primary key lets one insert; the others wait for its commit and then
+ * see it. An expired row that is still there is taken over, so that it does not matter when the table was last cleared.
+ * That never brings an old request back: its row stays, with a later expiry.
  */
 export interface SqlNonceStore extends NonceStore {
   /** Resolves when the clearing under way, if any, has ended. */

@@ -8,6 +8,9 @@
  *     /v1/payments?dry=1              path with query, as it was sent
  *     4d4bbe59…                       SHA-256 of the body in lower-case hex, of no bytes when there is no body
  *
+ * The first line keeps the form apart from signature bases of RFC 9421, which begin with a quote: what is signed in one
+ * form is never the signature of something in the other.
+ *
  * No part may hold a line break: otherwise two different requests could have one text, and a signature of one would be
  * a signature of the other. The parser of the request sees to that, and it is checked here once more.
  */

@@ -8,12 +8,12 @@ export type SignatureDecision =
   | { readonly kind: 'denied'; readonly code: 'SIGNATURE_INVALID' | 'SIGNATURE_EXPIRED'; readonly detail: string }
 
 /**
- * Whether a signature is that of the key, and in time. Without a key (unknown, of a foreign tenant, or without a signing
- * secret) the same work is done and the answer is a denial, which the caller replaces by NOT_FOUND.
+ * Whether a signature is that of the key, and in time. Without a key (unknown, of a foreign tenant, or without a
+ * signing secret) the same work is done and the answer is a denial, which the caller replaces by NOT_FOUND.
  *
- * The order matters. "Expired" is said of correct signatures alone: the time in a forged one is the forger's own, and to
- * comment on it would tell him what a good one has to look like. And a nonce is claimed only for a correct signature in
- * time: otherwise anybody who sees a request on its way could use up its nonce with a forged one, and the real one would be refused.
+ * The order matters. "Expired" is said of correct signatures alone: the time in a forged one is the forger's own. And a
+ * nonce is claimed only for a correct signature in time: otherwise whoever sees a request on its way could use up its
+ * nonce with a forged one, and the real one would be refused.
  *
  * @param now milliseconds
  */

@@ -25,7 +25,7 @@ export function isSignatureOf(text: string, signature: Uint8Array, key: SigningK
 }
 
 /**
- * Stands in where there is no key to check with, so that a signature for an unknown key costs what one for a known key costs. Nobody
- * knows it, and whoever uses it denies in any case.
+ * Stands in where there is no key to check with, so that a signature for an unknown key costs what one for a known key
+ * costs. Nobody knows it, and whoever uses it denies in any case.
  */
 export const NOBODYS_KEY: SigningKey = createSecretKey(randomBytes(32))

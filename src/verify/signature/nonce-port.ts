@@ -8,12 +8,12 @@ export interface NonceClaim {
   readonly now: number
 }
 
-/** Remembers which nonces were accepted. A port of the data plane; `app.ts` wires the one that keeps them in the database. */
+/** Remembers which nonces were accepted. A port of the data plane: `keys/nonce-store.ts` keeps them in the database. */
 export interface NonceStore {
   /**
-   * True for exactly one of all claims of a nonce until it expires, on whatever server they are made; when the promise
-   * resolves with true, that is remembered through restarts. Rejects when this is not certain, and then nobody may count
-   * the request: not even as replayed, because the claim may have been remembered all the same.
+   * True for exactly one of all claims of a nonce until it expires, on whatever server they are made; once the promise
+   * has resolved with true, that outlasts restarts. Rejects when this is not certain. Then the request is neither
+   * accepted nor replayed, and its nonce may be used up all the same.
    */
   claim(claim: NonceClaim): Promise<boolean>
 }

@@ -14,7 +14,7 @@ interface FieldRule {
 
 const SIGNATURE_LENGTH_MAX = 256
 const BODY_SHA256_PATTERN = /^[0-9a-f]{64}$/
-/** A line break could make two requests look the same, and half a character could make two paths look the same in UTF-8. */
+/** A line break could make two requests look the same, and halves of characters all look the same in UTF-8. */
 const CONTROL_PATTERN = /\p{Cc}/u
 
 const RULES: readonly FieldRule[] = [

@@ -14,6 +14,7 @@ type Fields = Readonly<Record<string, unknown>>
 
 const KNOWN_FIELDS: ReadonlySet<string> = new Set(['method', 'url', 'headers', 'bodySha256'])
 const URL_LENGTH_MAX = 8_192
+const URL_RULE = `It is an absolute http or https URL of at most ${URL_LENGTH_MAX} characters, in ASCII, without fragment.`
 const HEADERS_MAX = 100
 const HEADER_LINES_MAX = 32
 const HEADER_LENGTH_MAX = 8_192
@@ -23,7 +24,7 @@ const HEADER_NAME_PATTERN = /^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,128}$/
 const BODY_SHA256_PATTERN = /^[0-9a-f]{64}$/
 /** RFC 9110 §5.5: of the control characters only the tab. A line break could forge lines of what is signed. */
 const CONTROL_PATTERN = /(?!\t)\p{Cc}/u
-const HEADER_RULE = `It is a string of at most ${HEADER_LENGTH_MAX} characters without line breaks, or a list of up to ${HEADER_LINES_MAX}.`
+const HEADER_RULE = `It is a string of at most ${HEADER_LENGTH_MAX} characters on one line, or a list of up to ${HEADER_LINES_MAX}.`
 
 export function parseSignedMessage(input: unknown): SignedMessageParse {
   if (!isFields(input)) return { ok: false, issues: [faultOf([], 'It is an object.')] }
@@ -49,8 +50,7 @@ function readTarget(value: unknown, issues: InputIssue[]): TargetUri | null {
   const isText = typeof value === 'string' && value.length <= URL_LENGTH_MAX
   const target = isText ? parseTargetUri(value) : null
   if (target !== null) return target
-  const detail = `It is an absolute http or https URL in ASCII, without user and fragment, of at most ${URL_LENGTH_MAX} characters.`
-  issues.push(faultOf(['url'], value === undefined ? 'It is required.' : detail))
+  issues.push(faultOf(['url'], value === undefined ? 'It is required.' : URL_RULE))
   return null
 }
 

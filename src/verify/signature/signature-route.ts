@@ -10,9 +10,9 @@ import type { VerifierAuthentication } from '../verifier.ts'
 import { createSignatureRequestParser, type SignedVerifyRequest } from './parse-signature-request.ts'
 
 /**
- * `POST /verify/signature`: the same as `POST /verify`, for a request that was signed with a key's signing secret instead of
- * carrying its token. Each accepted request waits for its nonce to be written, so nothing is gained here by avoiding
- * promises.
+ * `POST /verify/signature`: the same as `POST /verify`, for a request that was signed with a key's signing secret
+ * instead of carrying its token. Each accepted request waits for its nonce to be written, so nothing is gained here by
+ * avoiding promises.
  */
 export interface SignatureRouteDeps {
   readonly authentication: Pick<VerifierAuthentication, 'authenticate'>
