@@ -45,14 +45,25 @@ function formatError({ logger, isUnavailable }: ErrorFormatDeps, thrown: GraphQL
   })
 }
 
-function findCause(thrown: unknown): unknown {
-  return thrown instanceof GraphQLError && thrown.originalError ? findCause(thrown.originalError) : thrown
+/** What was thrown first. Among errors of GraphQL itself it is the last one that says most: which variable, which argument. */
+function findCause(thrown: GraphQLError): unknown {
+  const { originalError } = thrown
+  if (!originalError) return thrown
+  if (!(originalError instanceof GraphQLError)) return originalError
+  const cause = findCause(originalError)
+  return cause instanceof GraphQLError ? thrown : cause
 }
 
 function toKeywardError(cause: unknown, isUnavailable: (error: unknown) => boolean): KeywardError {
   if (cause instanceof KeywardError) return cause
-  // What graphql-js and Yoga themselves find is about the caller's document, variables or parameters.
-  if (cause instanceof GraphQLError) return new KeywardError('QUERY_INVALID', cause.message)
+  if (cause instanceof GraphQLError) {
+    // A mutation that came by GET.
+    if (cause.extensions.http?.status === 405) {
+      return new KeywardError('METHOD_NOT_ALLOWED', cause.message, { allow: ['POST'] })
+    }
+    // What graphql-js and Yoga themselves find is about the caller's document, variables or parameters.
+    return new KeywardError('QUERY_INVALID', cause.message)
+  }
   if (isUnavailable(cause)) {
     return new KeywardError('UNAVAILABLE', 'The database cannot be reached right now.', { retryAfterSeconds: 1 })
   }

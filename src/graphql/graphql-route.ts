@@ -128,9 +128,15 @@ async function readParams(req: IncomingMessage): Promise<GraphQLParams> {
   return parseGraphQLParams(parseJson(await readBody(req, BODY_BYTES_MAX)))
 }
 
-/** The body was read already; an empty one keeps Yoga from waiting for it. */
-function toYogaRequest({ method = 'GET', url = GRAPHQL_PATH, headers, socket }: IncomingMessage) {
-  return { method, url, headers: { ...headers, accept: chooseAccept(headers.accept) }, socket, body: ' ' }
+/** The body was read already; another one keeps Yoga from waiting for it. HEAD is a GET whose answer Node cuts short. */
+function toYogaRequest({ method, url = GRAPHQL_PATH, headers, socket }: IncomingMessage) {
+  return {
+    method: method === 'POST' ? 'POST' : 'GET',
+    url,
+    headers: { ...headers, accept: chooseAccept(headers.accept) },
+    socket,
+    body: ' ',
+  }
 }
 
 const SERVED_TYPES = new Set([
@@ -158,6 +164,12 @@ async function send(res: ServerResponse, response: Response, requestId: string):
   res.setHeader('X-Content-Type-Options', 'nosniff')
   res.setHeader('Cache-Control', 'no-store')
   res.statusCode = response.status
-  if (response.body === null) res.end()
-  else await pipeline(Readable.from(response.body), res)
+  if (response.body === null) {
+    res.end()
+    return
+  }
+  await pipeline(Readable.from(response.body), res).catch((error: unknown) => {
+    // A client that goes away in the middle needs no answer any more, and is no failure of ours.
+    if (!res.closed) throw error
+  })
 }
