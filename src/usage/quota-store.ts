@@ -1,8 +1,11 @@
 import type pg from 'pg'
 import type { QuotaSink } from '../verify/ports.ts'
 
-/** A server that has not flushed for this long is gone; its last flush is not sent again. */
-const NODE_MEMORY = '1 day'
+/**
+ * A server that was not heard of for this long is gone; its last flush is not sent again. Shorter, and one that was cut off
+ * from the database, or suspended, could come back and write its last flush twice.
+ */
+const NODE_MEMORY = '30 days'
 
 /** Moves this node on to the flush. A flush that was applied before moves nothing, and then adds nothing. */
 const CLAIM_FLUSH = `
@@ -18,10 +21,17 @@ const ADD_COUNTS = `
    ORDER BY 1, 2, 3
   ON CONFLICT (subject_id, unit, period_id) DO UPDATE SET used = stored.used + excluded.used`
 
+/** Also for a node that was forgotten all the same: what it wrote is in the counts. */
+const KEEP_ALIVE = `
+  INSERT INTO quota_flushes (node_id, sequence, flushed_at) VALUES ($1, $2, now())
+  ON CONFLICT (node_id) DO UPDATE SET flushed_at = now()`
+
 const FORGET_NODES = `DELETE FROM quota_flushes WHERE flushed_at < now() - interval '${NODE_MEMORY}'`
 
 /** Writes counts of quotas to PostgreSQL, each flush in one transaction and exactly once. */
 export function createQuotaStore(pool: pg.Pool, nodeId: string): QuotaSink {
+  /** The last flush that is known to be committed. */
+  let written = 0
   return {
     async write({ sequence, rows }) {
       const client = await pool.connect()
@@ -38,11 +48,16 @@ export function createQuotaStore(pool: pg.Pool, nodeId: string): QuotaSink {
           await client.query(FORGET_NODES)
         }
         await client.query('COMMIT')
+        written = Math.max(written, sequence)
         client.release()
       } catch (error) {
-        client.release(error instanceof Error ? error : true)
+        // The connection goes, and with it the transaction. Given the error, the pool would keep it for a mere statement's.
+        client.release(true)
         throw error
       }
+    },
+    async keepAlive() {
+      if (written > 0) await pool.query(KEEP_ALIVE, [nodeId, written])
     },
   }
 }

@@ -44,8 +44,8 @@ export function createUsageStore(pool: pg.Pool): UsageSink {
         await client.query('COMMIT')
         client.release()
       } catch (error) {
-        // The state of a connection after a failure is not worth finding out: its end also ends the transaction.
-        client.release(error instanceof Error ? error : true)
+        // The connection goes, and with it the transaction. Given the error, the pool would keep it for a mere statement's.
+        client.release(true)
         throw error
       }
     },

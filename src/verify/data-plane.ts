@@ -130,7 +130,9 @@ export function createDataPlane(deps: DataPlaneDeps): DataPlane {
       await Promise.all([usage.flush(), quotas.flush()])
     },
     async stop() {
-      await Promise.all([usage.stop(), quotas.stop()])
+      // The one that fails must not keep the other from writing.
+      const ends = await Promise.allSettled([usage.stop(), quotas.stop()])
+      for (const end of ends) if (end.status === 'rejected') throw end.reason
     },
   }
 }

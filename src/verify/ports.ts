@@ -95,6 +95,11 @@ export interface QuotaSink {
    * certain.
    */
   write(flush: QuotaFlush): Promise<void>
+  /**
+   * Keeps the sink from forgetting how far this node has written. To be called now and then by a node that has nothing
+   * to write: once forgotten, its reads would look older than what it knows, and be refused.
+   */
+  keepAlive(): Promise<void>
 }
 
 export interface UsageFlush {

@@ -92,6 +92,18 @@ test('a key that was deleted meanwhile does not keep the others from being count
   expect(await readMinutes(deleted)).toBe(2)
 })
 
+test('a flush that fails in the middle adds nothing, and can be written again', async () => {
+  const keyId = await insertKey()
+  const store = createUsageStore(pool)
+  const flush = flushOf([keyId], 2)
+  await expect(
+    store.write({ ...flush, minutes: [...flush.minutes, ...flushOf(['no id'], 1).minutes] }),
+  ).rejects.toThrow()
+  expect(await readUsage(keyId)).toBeUndefined()
+  await store.write(flush)
+  expect(await readUsage(keyId)).toMatchObject({ count: 2 })
+})
+
 test('flushes of many keys in opposite orders do not lock each other out', async () => {
   const keyIds = await Promise.all(Array.from({ length: 50 }, insertKey))
   const store = createUsageStore(pool)

@@ -58,7 +58,7 @@ export async function startVerifyFixture(backing: Backing, deps: Partial<DataPla
     logger,
     newId: randomUUID,
     openVerification: false,
-    quotaSink: { write: async () => undefined },
+    quotaSink: { write: async () => undefined, keepAlive: async () => undefined },
     creditStore: new MemoryCreditStore(),
     secretActivator: { activate: async () => undefined },
     systemConfig: {},
