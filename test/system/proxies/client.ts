@@ -47,7 +47,7 @@ export function send({
       text(response).then((content) => resolve({ status, headers: received, text: content }), reject)
     })
     call.on('upgrade', (response, socket, first) => {
-      const chunks = [first]
+      const chunks: Buffer[] = [first]
       socket.on('data', (chunk: Buffer) => chunks.push(chunk))
       socket.on('error', reject)
       socket.on('close', () => {
