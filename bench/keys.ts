@@ -48,5 +48,5 @@ export function createBenchKeySource(): KeySource {
   for (let index = VERIFIER_INDEX; index < KEY_COUNT; index++) {
     records.set(hashToken(benchToken(index)), benchRecord(index))
   }
-  return { findByTokenHash: async (tokenHash) => records.get(tokenHash) ?? null }
+  return { findByTokenHash: async (tokenHash) => records.get(tokenHash) ?? null, findByKeyId: async () => null }
 }

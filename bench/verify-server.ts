@@ -23,6 +23,8 @@ const dataPlane = createDataPlane({
     giveBack: async () => undefined,
   },
   secretActivator: { activate: async () => undefined },
+  nonceStore: { claim: async () => true },
+  signatureWindow: { windowSeconds: 300, skewSeconds: 60 },
   systemConfig: {},
 })
 dataPlane.start()

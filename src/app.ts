@@ -22,6 +22,7 @@ import { createSecretActivator } from './keys/activate-secret.ts'
 import { createCreditStore } from './keys/credit-store.ts'
 import { createKeyCommands } from './keys/key-commands.ts'
 import { createKeySource } from './keys/key-source.ts'
+import { createNonceStore } from './keys/nonce-store.ts'
 import type { Clock } from './lib/clock.ts'
 import type { Logger } from './lib/logger.ts'
 import { type RandomBytes, systemRandomBytes } from './lib/random.ts'
@@ -82,12 +83,18 @@ export async function createApp(options: AppOptions): Promise<App> {
   const systemConfig = DEFAULT_SYSTEM_CONFIG
   const prefixes = await loadPrefixDirectory(prisma)
 
+  const nonces = createNonceStore({
+    pool,
+    onPurgeFailure: (error) => logger.warn({ err: error }, 'Nonces that are over could not be cleared away.'),
+  })
   const dataPlane = createDataPlane({
     keySource: createKeySource({ pool, envelope, nodeId }),
     usageSink: createUsageStore(pool),
     quotaSink: createQuotaStore(pool, nodeId),
     creditStore: createCreditStore(pool),
     secretActivator: { activate: (secret) => secretActivator.activate(secret) },
+    nonceStore: nonces,
+    signatureWindow: { windowSeconds: config.SIGNATURE_WINDOW_SECONDS, skewSeconds: config.SIGNATURE_SKEW_SECONDS },
     systemConfig,
     isIssuedPrefix: prefixes.isIssued,
     clock,
@@ -210,6 +217,7 @@ export async function createApp(options: AppOptions): Promise<App> {
     await server.stop(config.DRAIN_SECONDS * 1000)
     await changes.stop()
     await dataPlane.stop()
+    await nonces.settle()
     await prisma.$disconnect()
     await pool.end()
   }

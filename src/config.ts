@@ -4,6 +4,13 @@ import { parseToken } from './keys/token.ts'
 import { parseMasterKey } from './secrets/master-key.ts'
 import { PLATFORM_KEY_PREFIX } from './tenants/tenant-rules.ts'
 import { parseIpRange } from './verify/access/ip-range.ts'
+import {
+  SIGNATURE_SKEW_SECONDS_DEFAULT,
+  SIGNATURE_SKEW_SECONDS_MAX,
+  SIGNATURE_WINDOW_SECONDS_DEFAULT,
+  SIGNATURE_WINDOW_SECONDS_MAX,
+  SIGNATURE_WINDOW_SECONDS_MIN,
+} from './verify/signature/signature-window.ts'
 
 /** One environment variable: what it means, in which form it comes, and whether its value may be shown. */
 interface Setting<T> {
@@ -157,6 +164,16 @@ export const SETTINGS = {
     description: 'How long a key that was known may be answered while the database is away.',
     fallback: '900',
     parse: wholeNumber(0, 86_400, 900),
+  },
+  SIGNATURE_WINDOW_SECONDS: {
+    description: 'How old a signed request may be, and for how long its nonce is remembered: 5 seconds to 30 days.',
+    fallback: '300',
+    parse: wholeNumber(SIGNATURE_WINDOW_SECONDS_MIN, SIGNATURE_WINDOW_SECONDS_MAX, SIGNATURE_WINDOW_SECONDS_DEFAULT),
+  },
+  SIGNATURE_SKEW_SECONDS: {
+    description: 'How far the clock of a signer may differ from ours, at most an hour.',
+    fallback: '60',
+    parse: wholeNumber(0, SIGNATURE_SKEW_SECONDS_MAX, SIGNATURE_SKEW_SECONDS_DEFAULT),
   },
   DRAIN_SECONDS: {
     description: 'How long requests under way may take to finish after SIGTERM.',

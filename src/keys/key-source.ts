@@ -49,15 +49,12 @@ function latestCount(subject: string, unit: 'day' | 'month'): string {
             WHERE subject_id = ${subject} AND unit = '${unit}' ORDER BY period_id DESC LIMIT 1)`
 }
 
-/** One statement, from the unique index of hashes outward; named, so that PostgreSQL plans it once per connection. */
-const FIND_BY_TOKEN_HASH = {
-  name: 'find-key-by-token-hash',
-  text: `
-    SELECT key.id AS key_id, key.name, key.environment::text, key.owner_id, key.scopes, key.metadata,
+/** What a verification must know of a key and its tenant. $2 is the node. */
+const KEY_COLUMNS = `
+           key.id AS key_id, key.name, key.environment::text, key.owner_id, key.scopes, key.metadata,
            key.expires_at, key.disabled_at, key.revoked_at,
            tenant.id AS tenant_id, tenant.slug AS tenant_slug, tenant.is_platform AS tenant_is_platform,
            tenant.suspended_at AS tenant_suspended_at,
-           secret.id AS secret_id, secret.activated_at, secret.retires_at,
            EXISTS (SELECT FROM api_key_secrets other
                     WHERE other.tenant_id = key.tenant_id AND other.api_key_id = key.id
                       AND other.activated_at IS NULL AND other.retires_at IS NULL) AS rotation_pending,
@@ -70,11 +67,27 @@ const FIND_BY_TOKEN_HASH = {
            ${latestCount('key.id', 'month')} AS key_month,
            ${latestCount('tenant.id', 'day')} AS tenant_day,
            ${latestCount('tenant.id', 'month')} AS tenant_month,
-           coalesce((SELECT sequence FROM quota_flushes WHERE node_id = $2), 0) AS flush_sequence
+           coalesce((SELECT sequence FROM quota_flushes WHERE node_id = $2), 0) AS flush_sequence`
+
+/** One statement, from the unique index of hashes outward; named, so that PostgreSQL plans it once per connection. */
+const FIND_BY_TOKEN_HASH = {
+  name: 'find-key-by-token-hash',
+  text: `
+    SELECT secret.id AS secret_id, secret.activated_at, secret.retires_at, ${KEY_COLUMNS}
       FROM api_key_secrets secret
       JOIN api_keys key ON key.tenant_id = secret.tenant_id AND key.id = secret.api_key_id
       JOIN tenants tenant ON tenant.id = key.tenant_id
      WHERE secret.hash = $1`,
+}
+
+/** A key that is named by its id shows no token: what stands for one has been active since ever and is never replaced. */
+const FIND_BY_KEY_ID = {
+  name: 'find-key-by-id',
+  text: `
+    SELECT key.id AS secret_id, key.created_at AS activated_at, NULL AS retires_at, ${KEY_COLUMNS}
+      FROM api_keys key
+      JOIN tenants tenant ON tenant.id = key.tenant_id
+     WHERE key.id = $1`,
 }
 
 export interface KeySourceDeps {
@@ -87,21 +100,23 @@ export interface KeySourceDeps {
 
 /** Reads keys from PostgreSQL for verification. Rejects with UNAVAILABLE when the database does not answer. */
 export function createKeySource({ pool, envelope, nodeId }: KeySourceDeps): KeySource {
+  async function find(statement: pg.QueryConfig, handle: Uint8Array | string): Promise<KeyRecord | null> {
+    try {
+      const { rows } = await pool.query<KeyRow>({ ...statement, values: [handle, nodeId] })
+      const [row] = rows
+      return row === undefined ? null : toRecord(row, envelope)
+    } catch (error) {
+      if (!isUnavailable(error)) throw error
+      throw new KeywardError('UNAVAILABLE', 'The database cannot be reached right now.', {
+        retryAfterSeconds: 1,
+        cause: error,
+      })
+    }
+  }
+
   return {
-    async findByTokenHash(tokenHash) {
-      try {
-        const values = [tokenHashToBytes(tokenHash), nodeId]
-        const { rows } = await pool.query<KeyRow>({ ...FIND_BY_TOKEN_HASH, values })
-        const [row] = rows
-        return row === undefined ? null : toRecord(row, envelope)
-      } catch (error) {
-        if (!isUnavailable(error)) throw error
-        throw new KeywardError('UNAVAILABLE', 'The database cannot be reached right now.', {
-          retryAfterSeconds: 1,
-          cause: error,
-        })
-      }
-    },
+    findByTokenHash: (tokenHash) => find(FIND_BY_TOKEN_HASH, tokenHashToBytes(tokenHash)),
+    findByKeyId: (keyId) => find(FIND_BY_KEY_ID, keyId),
   }
 }
 

@@ -11,17 +11,22 @@ import { createFailedAuthenticationLimit, type FailedAuthenticationStats } from 
 import { createFindSnapshot } from './find-snapshot.ts'
 import { createNoteFirstUse } from './first-use.ts'
 import { createForwardRoute } from './forward-route.ts'
+import { toKeyIdHandle } from './key-handle.ts'
 import type { CreditStore } from './limits/credit-lease.ts'
 import { createLimits, type Limits } from './limits/limits.ts'
+import { createVerifyRequestParser } from './parse-verify-request.ts'
 import type { KeySource, QuotaSink, SecretActivator, UsageSink } from './ports.ts'
 import { createQuotaFlusher } from './quota-flusher.ts'
+import type { NonceStore } from './signature/nonce-port.ts'
+import { createSignatureRoute } from './signature/signature-route.ts'
+import type { SignatureWindow } from './signature/signature-window.ts'
 import { createSnapshotCompiler } from './snapshot.ts'
 import { createSnapshotCache, type SnapshotCache } from './snapshot-cache.ts'
 import { createUsageRecorder, type UsageRecorder } from './usage-recorder.ts'
 import { createVerdictCounts, type VerdictCounts } from './verdict-code.ts'
 import { createVerifierAuthentication, openAuthentication } from './verifier.ts'
 import { createVerify } from './verify.ts'
-import { createVerifyRoute } from './verify-route.ts'
+import { createVerifyRoute, sendVerdict } from './verify-route.ts'
 
 /** The parts of the data plane, put together. What they need from outside comes in as ports. */
 export interface DataPlane {
@@ -46,6 +51,8 @@ export interface DataPlaneDeps {
   readonly quotaSink: QuotaSink
   readonly creditStore: CreditStore
   readonly secretActivator: SecretActivator
+  readonly nonceStore: NonceStore
+  readonly signatureWindow: SignatureWindow
   /** The operator's defaults, below what tenants and keys set. */
   readonly systemConfig: SystemConfig
   /** Whether tokens with this prefix are of our making alone; see `FindSnapshotDeps`. */
@@ -87,9 +94,16 @@ export function createDataPlane(deps: DataPlaneDeps): DataPlane {
   const usage = createUsageRecorder({ sink: deps.usageSink, newId: deps.newId, logger })
   const verdictCounts = createVerdictCounts()
   const quotas = createQuotaFlusher({ limits, sink: deps.quotaSink, clock, logger })
-  const verify = createVerify({
+  const parseVerifyRequest = createVerifyRequestParser()
+  const { verify, verifySigned } = createVerify({
     find,
-    reload: (token) => cache.load(hashToken(token), clock.now()),
+    findById(keyId, now) {
+      const handle = toKeyIdHandle(keyId)
+      return cache.peek(handle, now) ?? cache.load(handle, now)
+    },
+    reload: ({ keyId }, { key }) => cache.load(key === '' ? toKeyIdHandle(keyId) : hashToken(key), clock.now()),
+    nonces: deps.nonceStore,
+    signatureWindow: deps.signatureWindow,
     limits,
     noteFirstUse: createNoteFirstUse(deps.secretActivator, logger),
     usage,
@@ -112,6 +126,7 @@ export function createDataPlane(deps: DataPlaneDeps): DataPlane {
     : createVerifierAuthentication({ find: findVerifier, failures })
   const routes = [
     createVerifyRoute({ authentication, verify, clock, logger }),
+    createSignatureRoute({ authentication, verifySigned, parseVerifyRequest, sendVerdict, clock }),
     createBatchRoute({ authentication, verify, clock, logger }),
     createForwardRoute({ authentication, verify, clientIp: createForwardedClientIp(trustedProxies), clock, logger }),
   ]

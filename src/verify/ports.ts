@@ -59,6 +59,8 @@ export interface KeySource {
    * before the call. Rejects when no answer can be had; it never takes that for null.
    */
   findByTokenHash(tokenHash: TokenHash): Promise<KeyRecord | null>
+  /** The same for a key that is named by its id and shows no token: its record has a secret that always counts. */
+  findByKeyId(keyId: string): Promise<KeyRecord | null>
 }
 
 /** Counts of one key since the last flush. */

@@ -1,9 +1,9 @@
 import { KeywardError } from '../errors/keyward-error.ts'
-import type { TokenHash } from '../keys/token.ts'
 import type { Clock } from '../lib/clock.ts'
 import { withDeadline } from '../lib/deadline.ts'
 import { createSingleFlight } from '../lib/single-flight.ts'
 import { createEvictionLog, type ReadTicket } from './eviction-log.ts'
+import { type KeyHandle, readKeyId } from './key-handle.ts'
 import type { KeyRecord, KeySource } from './ports.ts'
 import type { CompileSnapshot, KeySnapshot } from './snapshot.ts'
 import { type CacheEntry, createSnapshotStore } from './snapshot-store.ts'
@@ -31,12 +31,12 @@ import { type CacheEntry, createSnapshotStore } from './snapshot-store.ts'
  */
 export interface SnapshotCache {
   /** What may be used right now without waiting; undefined when `load` must be awaited. */
-  peek(tokenHash: TokenHash, now: number): CacheEntry | undefined
+  peek(handle: KeyHandle, now: number): CacheEntry | undefined
   /** Reads. Rejects with UNAVAILABLE when no answer can be had that may be relied on. */
-  load(tokenHash: TokenHash, now: number): Promise<LoadedSnapshot>
+  load(handle: KeyHandle, now: number): Promise<LoadedSnapshot>
   evictKey(keyId: string): void
   evictTenant(tenantId: string): void
-  evictToken(tokenHash: TokenHash): void
+  evictToken(handle: KeyHandle): void
   /** Forgets every look-up that was in vain: cheaper to say than the hashes of thousands of imported tokens. */
   evictUnknown(): void
   evictAll(): void
@@ -98,7 +98,7 @@ export function createSnapshotCache(options: SnapshotCacheOptions): SnapshotCach
   const { readDeadlineMs = 2_000, readsMax = 1_000 } = options
   const store = createSnapshotStore({ knownMax: options.knownMax ?? 100_000, unknownMax: options.unknownMax ?? 50_000 })
   const evictions = createEvictionLog({ marksMax: MARKS_MAX })
-  const flights = createSingleFlight<TokenHash, CacheEntry>()
+  const flights = createSingleFlight<KeyHandle, CacheEntry>()
   let generation = 1
   let trusted = true
   let sourceIsDown = false
@@ -120,8 +120,8 @@ export function createSnapshotCache(options: SnapshotCacheOptions): SnapshotCach
     },
   }
 
-  function peek(tokenHash: TokenHash, now: number): CacheEntry | undefined {
-    const entry = store.find(tokenHash)
+  function peek(handle: KeyHandle, now: number): CacheEntry | undefined {
+    const entry = store.find(handle)
     if (entry === undefined || !trusted || entry.generation !== generation) return undefined
     const age = now - entry.readAt
     // A negative age means that the clock was set back: the entry could then outlive its limit by any time.
@@ -133,55 +133,55 @@ export function createSnapshotCache(options: SnapshotCacheOptions): SnapshotCach
   function refreshBehind(entry: CacheEntry): void {
     entry.refreshAge = Number.POSITIVE_INFINITY
     // A failure changes nothing here: the entry is used until its age limit, and then its user hears of it.
-    read(entry.tokenHash).catch(() => undefined)
+    read(entry.handle).catch(() => undefined)
   }
 
-  async function load(tokenHash: TokenHash, now: number): Promise<LoadedSnapshot> {
+  async function load(handle: KeyHandle, now: number): Promise<LoadedSnapshot> {
     if (sourceIsDown) {
-      const lastKnown = findLastKnown(tokenHash, now)
+      const lastKnown = findLastKnown(handle, now)
       if (lastKnown !== null) {
-        probe(tokenHash, now)
+        probe(handle, now)
         return lastKnown
       }
     }
     try {
-      return await read(tokenHash)
+      return await read(handle)
     } catch (error) {
-      const lastKnown = findLastKnown(tokenHash, clock.now())
+      const lastKnown = findLastKnown(handle, clock.now())
       if (lastKnown === null) throw error
       return lastKnown
     }
   }
 
-  function findLastKnown(tokenHash: TokenHash, now: number): LoadedSnapshot | null {
-    const entry = store.peekKnown(tokenHash)
+  function findLastKnown(handle: KeyHandle, now: number): LoadedSnapshot | null {
+    const entry = store.peekKnown(handle)
     if (entry === undefined || Math.abs(now - entry.readAt) > staleMaxMs) return null
     stats.staleServed++
     return { snapshot: entry.snapshot, stale: true }
   }
 
-  function probe(tokenHash: TokenHash, now: number): void {
+  function probe(handle: KeyHandle, now: number): void {
     if (now < nextProbeAt && nextProbeAt - now <= PROBE_INTERVAL_MS) return
     nextProbeAt = now + PROBE_INTERVAL_MS
-    read(tokenHash).catch(() => undefined)
+    read(handle).catch(() => undefined)
   }
 
-  async function read(tokenHash: TokenHash): Promise<CacheEntry> {
+  async function read(handle: KeyHandle): Promise<CacheEntry> {
     // Without trust nobody tells of changes during a read, so one that began before this call may be too old for it.
-    if (!trusted && flights.isUnderWay(tokenHash)) await joinRead(tokenHash).catch(() => undefined)
-    return joinRead(tokenHash)
+    if (!trusted && flights.isUnderWay(handle)) await joinRead(handle).catch(() => undefined)
+    return joinRead(handle)
   }
 
-  async function joinRead(tokenHash: TokenHash): Promise<CacheEntry> {
-    if (flights.size >= readsMax && !flights.isUnderWay(tokenHash)) throw unavailable('Too many reads are under way.')
-    return flights.run(tokenHash, () => readUntilSettled(tokenHash))
+  async function joinRead(handle: KeyHandle): Promise<CacheEntry> {
+    if (flights.size >= readsMax && !flights.isUnderWay(handle)) throw unavailable('Too many reads are under way.')
+    return flights.run(handle, () => readUntilSettled(handle))
   }
 
-  async function readUntilSettled(tokenHash: TokenHash): Promise<CacheEntry> {
+  async function readUntilSettled(handle: KeyHandle): Promise<CacheEntry> {
     for (let attempt = 1; attempt <= ATTEMPTS_MAX; attempt++) {
       const ticket = evictions.begin()
       try {
-        const entry = await readOnce(tokenHash, ticket)
+        const entry = await readOnce(handle, ticket)
         if (entry !== null) return entry
       } finally {
         evictions.end(ticket)
@@ -196,16 +196,16 @@ export function createSnapshotCache(options: SnapshotCacheOptions): SnapshotCach
    * either before it, and the read is made again, or after it, and removes the entry; and whoever asks after that
    * eviction finds the flight closed.
    */
-  async function readOnce(tokenHash: TokenHash, ticket: ReadTicket): Promise<CacheEntry | null> {
+  async function readOnce(handle: KeyHandle, ticket: ReadTicket): Promise<CacheEntry | null> {
     const readAt = clock.now()
     const readGeneration = trusted ? generation : UNTRUSTED
-    const record = await askSource(tokenHash)
-    if (evictions.hasEvictedSince(ticket, marksOf(tokenHash, record))) return null
+    const record = await askSource(handle)
+    if (evictions.hasEvictedSince(ticket, marksOf(handle, record))) return null
     const snapshot = record === null ? null : compileSnapshot(record)
     if (snapshot !== null && record !== null && !onRead(snapshot, record, readAt)) return null
-    const refreshAge = snapshot === null ? Number.POSITIVE_INFINITY : spreadRefreshAge(tokenHash, ageMaxMs)
+    const refreshAge = snapshot === null ? Number.POSITIVE_INFINITY : spreadRefreshAge(handle, ageMaxMs)
     const entry: CacheEntry = {
-      tokenHash,
+      handle,
       snapshot,
       stale: false,
       readAt,
@@ -214,14 +214,15 @@ export function createSnapshotCache(options: SnapshotCacheOptions): SnapshotCach
       usedLately: false,
     }
     store.put(entry)
-    flights.close(tokenHash)
+    flights.close(handle)
     return entry
   }
 
-  async function askSource(tokenHash: TokenHash): Promise<KeyRecord | null> {
+  async function askSource(handle: KeyHandle): Promise<KeyRecord | null> {
     stats.reads++
     try {
-      const answer = source.findByTokenHash(tokenHash)
+      const keyId = readKeyId(handle)
+      const answer = keyId === null ? source.findByTokenHash(handle) : source.findByKeyId(keyId)
       const record = await withDeadline(answer, readDeadlineMs, () =>
         unavailable('The key source did not answer in time.'),
       )
@@ -247,9 +248,9 @@ export function createSnapshotCache(options: SnapshotCacheOptions): SnapshotCach
       evictions.note(tenantMark(tenantId))
       store.removeTenant(tenantId)
     },
-    evictToken(tokenHash) {
-      evictions.note(tokenMark(tokenHash))
-      store.remove(tokenHash)
+    evictToken(handle) {
+      evictions.note(tokenMark(handle))
+      store.remove(handle)
     },
     evictUnknown() {
       evictions.noteAll()
@@ -272,18 +273,18 @@ export function createSnapshotCache(options: SnapshotCacheOptions): SnapshotCach
   }
 }
 
-function marksOf(tokenHash: TokenHash, record: KeyRecord | null): readonly string[] {
-  if (record === null) return [tokenMark(tokenHash)]
-  return [tokenMark(tokenHash), keyMark(record.keyId), tenantMark(record.tenantId)]
+function marksOf(handle: KeyHandle, record: KeyRecord | null): readonly string[] {
+  if (record === null) return [tokenMark(handle)]
+  return [tokenMark(handle), keyMark(record.keyId), tenantMark(record.tenantId)]
 }
 
 const keyMark = (keyId: string): string => `key ${keyId}`
 const tenantMark = (tenantId: string): string => `tenant ${tenantId}`
-const tokenMark = (tokenHash: TokenHash): string => `token ${tokenHash}`
+const tokenMark = (handle: KeyHandle): string => `token ${handle}`
 
 /** Between half and three quarters of the limit, by the token: keys that were read together are not refreshed together. */
-function spreadRefreshAge(tokenHash: TokenHash, ageMaxMs: number): number {
-  const spread = Number.parseInt(tokenHash.slice(0, 4), 16) / 0x1_0000
+function spreadRefreshAge(handle: KeyHandle, ageMaxMs: number): number {
+  const spread = Number.parseInt(handle.slice(-4), 16) / 0x1_0000
   return ageMaxMs * (0.5 + 0.25 * spread)
 }
 

@@ -1,10 +1,10 @@
-import type { TokenHash } from '../keys/token.ts'
 import { createLru, type LruEntry } from '../lib/lru.ts'
+import type { KeyHandle } from './key-handle.ts'
 import type { KeySnapshot } from './snapshot.ts'
 
 /** What was read for one token, and when. */
 export interface CacheEntry extends LruEntry {
-  readonly tokenHash: TokenHash
+  readonly handle: KeyHandle
   /** Null when the source knows no such token. */
   readonly snapshot: KeySnapshot | null
   /** Never: what is older than its limit is served in another form. */
@@ -21,11 +21,11 @@ export interface CacheEntry extends LruEntry {
 export interface SnapshotStore {
   readonly knownCount: number
   readonly unknownCount: number
-  find(tokenHash: TokenHash): CacheEntry | undefined
+  find(handle: KeyHandle): CacheEntry | undefined
   /** The entry of a known token without counting as a use. */
-  peekKnown(tokenHash: TokenHash): CacheEntry | undefined
+  peekKnown(handle: KeyHandle): CacheEntry | undefined
   put(entry: CacheEntry): void
-  remove(tokenHash: TokenHash): void
+  remove(handle: KeyHandle): void
   removeKey(keyId: string): void
   removeTenant(tenantId: string): void
   removeUnknown(): void
@@ -38,35 +38,35 @@ export interface SnapshotStoreBounds {
 }
 
 export function createSnapshotStore({ knownMax, unknownMax }: SnapshotStoreBounds): SnapshotStore {
-  const known = createLru<TokenHash, CacheEntry>({ entriesMax: knownMax, onEvict: (_, entry) => unlink(entry) })
+  const known = createLru<KeyHandle, CacheEntry>({ entriesMax: knownMax, onEvict: (_, entry) => unlink(entry) })
   // Apart, so that a stranger who tries many tokens pushes out nothing but other failed tries.
-  const unknown = createLru<TokenHash, CacheEntry>({ entriesMax: unknownMax })
-  const hashesByKey = new Map<string, Set<TokenHash>>()
-  const hashesByTenant = new Map<string, Set<TokenHash>>()
+  const unknown = createLru<KeyHandle, CacheEntry>({ entriesMax: unknownMax })
+  const hashesByKey = new Map<string, Set<KeyHandle>>()
+  const hashesByTenant = new Map<string, Set<KeyHandle>>()
 
-  function link({ tokenHash, snapshot }: CacheEntry): void {
+  function link({ handle, snapshot }: CacheEntry): void {
     if (snapshot === null) return
-    addTo(hashesByKey, snapshot.keyId, tokenHash)
-    addTo(hashesByTenant, snapshot.tenantId, tokenHash)
+    addTo(hashesByKey, snapshot.keyId, handle)
+    addTo(hashesByTenant, snapshot.tenantId, handle)
   }
 
-  function unlink({ tokenHash, snapshot }: CacheEntry): void {
+  function unlink({ handle, snapshot }: CacheEntry): void {
     if (snapshot === null) return
-    removeFrom(hashesByKey, snapshot.keyId, tokenHash)
-    removeFrom(hashesByTenant, snapshot.tenantId, tokenHash)
+    removeFrom(hashesByKey, snapshot.keyId, handle)
+    removeFrom(hashesByTenant, snapshot.tenantId, handle)
   }
 
-  function remove(tokenHash: TokenHash): void {
-    const entry = known.peek(tokenHash)
+  function remove(handle: KeyHandle): void {
+    const entry = known.peek(handle)
     if (entry !== undefined) {
-      known.delete(tokenHash)
+      known.delete(handle)
       unlink(entry)
     }
-    unknown.delete(tokenHash)
+    unknown.delete(handle)
   }
 
-  function removeEach(tokenHashes: ReadonlySet<TokenHash> | undefined): void {
-    for (const tokenHash of [...(tokenHashes ?? [])]) remove(tokenHash)
+  function removeEach(handlees: ReadonlySet<KeyHandle> | undefined): void {
+    for (const handle of [...(handlees ?? [])]) remove(handle)
   }
 
   return {
@@ -76,12 +76,12 @@ export function createSnapshotStore({ knownMax, unknownMax }: SnapshotStoreBound
     get unknownCount() {
       return unknown.size
     },
-    find: (tokenHash) => known.get(tokenHash) ?? unknown.get(tokenHash),
-    peekKnown: (tokenHash) => known.peek(tokenHash),
+    find: (handle) => known.get(handle) ?? unknown.get(handle),
+    peekKnown: (handle) => known.peek(handle),
     put(entry) {
-      remove(entry.tokenHash)
-      if (entry.snapshot === null) unknown.set(entry.tokenHash, entry)
-      else known.set(entry.tokenHash, entry)
+      remove(entry.handle)
+      if (entry.snapshot === null) unknown.set(entry.handle, entry)
+      else known.set(entry.handle, entry)
       link(entry)
     },
     remove,
@@ -97,15 +97,15 @@ export function createSnapshotStore({ knownMax, unknownMax }: SnapshotStoreBound
   }
 }
 
-function addTo(index: Map<string, Set<TokenHash>>, id: string, tokenHash: TokenHash): void {
+function addTo(index: Map<string, Set<KeyHandle>>, id: string, handle: KeyHandle): void {
   const hashes = index.get(id)
-  if (hashes === undefined) index.set(id, new Set([tokenHash]))
-  else hashes.add(tokenHash)
+  if (hashes === undefined) index.set(id, new Set([handle]))
+  else hashes.add(handle)
 }
 
-function removeFrom(index: Map<string, Set<TokenHash>>, id: string, tokenHash: TokenHash): void {
+function removeFrom(index: Map<string, Set<KeyHandle>>, id: string, handle: KeyHandle): void {
   const hashes = index.get(id)
   if (hashes === undefined) return
-  hashes.delete(tokenHash)
+  hashes.delete(handle)
   if (hashes.size === 0) index.delete(id)
 }

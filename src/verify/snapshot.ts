@@ -7,6 +7,7 @@ import type { AccessRules } from './access/access-rules.ts'
 import type { CompileConfigRules } from './config-rules.ts'
 import type { LimitPlan } from './limits/limit-plan.ts'
 import type { KeyRecord } from './ports.ts'
+import { createSigningKey, type SigningKey } from './signature/message-authentication.ts'
 import type { UsageTally } from './usage-tally.ts'
 
 /** The scope that lets a key verify other keys. */
@@ -41,7 +42,7 @@ export interface KeySnapshot {
   /** Null when nothing limits the key. */
   readonly limits: LimitPlan | null
   /** Null for a key that signs no requests. */
-  readonly signingSecret: Uint8Array | null
+  readonly signingKey: SigningKey | null
   readonly scopes: ScopeSet
   /** What the key may do as a verifier; null when it does not hold the scope. */
   readonly verifier: Verifier | null
@@ -91,7 +92,7 @@ export function createSnapshotCompiler(compileConfigRules: CompileConfigRules): 
       environment: record.environment,
       access,
       limits,
-      signingSecret: record.signingSecret,
+      signingKey: record.signingSecret === null ? null : createSigningKey(record.signingSecret),
       scopes,
       verifier: scopes.grants(VERIFY_SCOPE) ? { tenantId: record.tenantIsPlatform ? null : record.tenantId } : null,
       identityJson: formatIdentity(record, held),

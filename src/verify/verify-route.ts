@@ -46,8 +46,8 @@ export function createVerifyRoute({ authentication, verify, clock, logger }: Ver
       onBody(text) {
         try {
           const verdict = answer(text, verifier)
-          if (verdict instanceof Promise) verdict.then((found) => send(res, found, requestId)).catch(fail)
-          else send(res, verdict, requestId)
+          if (verdict instanceof Promise) verdict.then((found) => sendVerdict(res, found, requestId)).catch(fail)
+          else sendVerdict(res, verdict, requestId)
         } catch (error) {
           fail(error)
         }
@@ -64,7 +64,8 @@ export function createVerifyRoute({ authentication, verify, clock, logger }: Ver
   return { method: 'POST', path: '/verify', handle }
 }
 
-function send(res: ServerResponse, verdict: Verdict, requestId: string): void {
+/** Answers with a verdict, and with what it says of limits in headers. */
+export function sendVerdict(res: ServerResponse, verdict: Verdict, requestId: string): void {
   const body = formatVerdict(verdict, requestId)
   const headers = [
     'Content-Type',

@@ -1,16 +1,18 @@
 import { KeywardError } from '../errors/keyward-error.ts'
 import type { Clock } from '../lib/clock.ts'
-import { evaluateScopeQuery, findMissingInQuery } from '../scopes/scope-query.ts'
-import { findMissingScopes } from '../scopes/scope-set.ts'
-import { evaluateAccess } from './access/access-rules.ts'
+import { decideLife, decideUse, deny, maySee } from './decide.ts'
 import type { FindSnapshot } from './find-snapshot.ts'
 import type { LimitDecision } from './limits/limit-decision.ts'
 import type { Limits } from './limits/limits.ts'
+import { decideSignature } from './signature/decide-signature.ts'
+import type { NonceStore } from './signature/nonce-port.ts'
+import type { SignedVerifyRequest } from './signature/parse-signature-request.ts'
+import type { SignatureWindow } from './signature/signature-window.ts'
 import type { KeySnapshot, Verifier } from './snapshot.ts'
 import type { LoadedSnapshot } from './snapshot-cache.ts'
 import type { UsageRecorder } from './usage-recorder.ts'
 import { NOT_FOUND, type Verdict } from './verdict.ts'
-import { DENIAL_DETAILS, type DenialCode, type VerdictCounts } from './verdict-code.ts'
+import type { VerdictCounts } from './verdict-code.ts'
 import type { VerifyRequest } from './verify-request.ts'
 
 /**
@@ -26,7 +28,9 @@ import type { VerifyRequest } from './verify-request.ts'
  *                                                      ▼
  *                                    one exit: counted once, recorded once, answered once
  *
- * What costs nothing and consumes nothing comes first, so that a denied request has consumed nothing.
+ * What costs nothing and consumes nothing comes first (`decide.ts`), so that a denied request has consumed nothing. A
+ * signed request names its key instead of showing a token; its signature and nonce are checked between life and
+ * environment.
  *
  * Budget: a token that is in memory costs no SQL and no waiting: the function then returns a Verdict, not a promise. A cold
  * one costs one SQL statement, shared by all who ask for it at the same time. Two rare things are waited for: a new
@@ -38,21 +42,31 @@ import type { VerifyRequest } from './verify-request.ts'
  */
 export type Verify = (request: VerifyRequest, verifier: Verifier, now: number) => Verdict | Promise<Verdict>
 
+export type VerifySigned = (request: SignedVerifyRequest, verifier: Verifier, now: number) => Promise<Verdict>
+
 export interface VerifyDeps {
   readonly find: FindSnapshot
-  /** Reads the key again, although it is in memory. */
-  readonly reload: (token: string) => Promise<LoadedSnapshot>
+  /** The key that a signed request names. At once when it is in memory, otherwise a promise. */
+  readonly findById: (keyId: string, now: number) => LoadedSnapshot | Promise<LoadedSnapshot>
+  /** Reads a key again that is in memory, and with it the stored counts of its quotas. */
+  readonly reload: Reload
   readonly limits: Pick<Limits, 'admit'>
   /** Settles when the first use of a secret is noted, or has failed to be; it never rejects. */
   readonly noteFirstUse: (key: KeySnapshot) => Promise<void>
+  readonly nonces: NonceStore
+  readonly signatureWindow: SignatureWindow
   readonly usage: Pick<UsageRecorder, 'record'>
   /** Increased in place. */
   readonly counts: VerdictCounts
   readonly clock: Clock
 }
 
-export function createVerify(deps: VerifyDeps): Verify {
-  const { find, reload, limits, noteFirstUse, usage, counts, clock } = deps
+type Reload = (key: KeySnapshot, request: VerifyRequest) => Promise<unknown>
+
+const UNKNOWN: LoadedSnapshot = { snapshot: null, stale: false }
+
+export function createVerify(deps: VerifyDeps): { verify: Verify; verifySigned: VerifySigned } {
+  const { find, findById, limits, noteFirstUse, usage, counts, clock } = deps
 
   function verify(request: VerifyRequest, verifier: Verifier, now: number): Verdict | Promise<Verdict> {
     const found = find(request.key, now)
@@ -66,26 +80,46 @@ export function createVerify(deps: VerifyDeps): Verify {
     verifier: Verifier,
     now: number,
   ): Verdict | Promise<Verdict> {
-    const verdict = decide(loaded, request, verifier, now)
-    const { snapshot: key } = verdict
-    if (verdict.code !== 'VALID' || key === null) return conclude(verdict, request, now)
+    const { snapshot: key, stale } = loaded
+    const denial = decideLife(loaded, verifier, now)
+    if (denial !== null || key === null) return conclude(denial ?? NOT_FOUND, request, now)
+    return use(key, stale, request, now)
+  }
+
+  async function verifySigned({ claim, rest }: SignedVerifyRequest, verifier: Verifier, now: number): Promise<Verdict> {
+    const named = claim.kind === 'unnamed' || claim.keyId === null ? UNKNOWN : await findById(claim.keyId, now)
+    const { snapshot: key, stale } = named
+    const decidedAt = clock.now()
+    // The signature is computed in any case, so that the time does not tell whether there is a key to compute it with.
+    const signingKey = key !== null && maySee(verifier, key) ? key.signingKey : null
+    const decision = decideSignature(claim, signingKey, deps.signatureWindow, decidedAt)
+    const denial = decideLife(named, verifier, decidedAt)
+    if (denial !== null || key === null || signingKey === null) return conclude(denial ?? NOT_FOUND, rest, decidedAt)
+
+    if (decision.kind === 'denied') return conclude(deny(decision.code, key, stale, decision.detail), rest, decidedAt)
+    const { nonce, nonceExpiresAt: expiresAt } = decision
+    const isNew = await deps.nonces.claim({ keyId: key.keyId, nonce, expiresAt, now: decidedAt })
+    if (!isNew) return conclude(deny('NONCE_REPLAYED', key, stale), rest, decidedAt)
+    return use(key, stale, rest, clock.now())
+  }
+
+  function use(key: KeySnapshot, stale: boolean, request: VerifyRequest, now: number): Verdict | Promise<Verdict> {
+    const verdict = decideUse(key, stale, request, now)
+    if (verdict.code !== 'VALID') return conclude(verdict, request, now)
     if (key.limits === null) return admit(verdict, key, request, now)
 
     const decision = limits.admit(key.limits, key, request.cost, now)
     if (decision instanceof Promise) return decision.then((made) => applyLimits(made, verdict, key, request, now))
-    // The counts of the day or month left memory before the key did.
-    if (decision.outcome === 'unloaded') return answerReloaded(request, verifier)
+    if (decision.outcome === 'unloaded') return useReloaded(verdict, key, request)
     return applyLimits(decision, verdict, key, request, now)
   }
 
-  async function answerReloaded(request: VerifyRequest, verifier: Verifier): Promise<Verdict> {
-    const loaded = await reload(request.key)
+  /** The counts of the day or month left memory before the key did. */
+  async function useReloaded(verdict: Verdict, key: KeySnapshot, request: VerifyRequest): Promise<Verdict> {
+    await deps.reload(key, request)
     const now = clock.now()
-    const verdict = decide(loaded, request, verifier, now)
-    const { snapshot: key } = verdict
-    if (verdict.code !== 'VALID' || key === null) return conclude(verdict, request, now)
-    if (key.limits === null) return admit(verdict, key, request, now)
-    return applyLimits(await limits.admit(key.limits, key, request.cost, now), verdict, key, request, now)
+    const decision = key.limits === null ? UNLIMITED : await limits.admit(key.limits, key, request.cost, now)
+    return applyLimits(decision, verdict, key, request, now)
   }
 
   /** 10. Rate limits, 11. quotas and 12. credits have room for the cost: all of them, or none consumes. */
@@ -121,89 +155,7 @@ export function createVerify(deps: VerifyDeps): Verify {
     return verdict
   }
 
-  return verify
+  return { verify, verifySigned }
 }
 
-/** The rules that consume nothing, in order of precedence. The first that denies is the answer. */
-function decide(loaded: LoadedSnapshot, request: VerifyRequest, verifier: Verifier, now: number): Verdict {
-  const { snapshot: key, stale } = loaded
-
-  // 1. The key exists. One that the verifier may not see took the same way here and is answered in the same bytes.
-  if (key === null || !maySee(verifier, key)) return NOT_FOUND
-
-  // 2. Its tenant is not suspended.
-  if (key.tenantSuspended) return deny('TENANT_SUSPENDED', key, stale)
-
-  // 3. It was not revoked.
-  if (key.revoked) return deny('REVOKED', key, stale)
-
-  // 4. It is not disabled.
-  if (key.disabled) return deny('DISABLED', key, stale)
-
-  // 5. It has not expired, and no other token has taken the place of this one.
-  if (now >= key.expiresAt) return deny('EXPIRED', key, stale)
-  if (now >= key.secretRetiresAt) return deny('EXPIRED', key, stale, 'Another token of the key has replaced this one.')
-
-  // 6. It belongs to the environment that is asked for.
-  if (request.environment !== undefined && request.environment !== key.environment) {
-    const detail = `The key belongs to ${key.environment}, not to ${request.environment}.`
-    return deny('ENVIRONMENT_MISMATCH', key, stale, detail)
-  }
-
-  // 7. It may be used from this address, agent and origin, for this method and path, at this time.
-  if (key.access !== null) {
-    const denial = evaluateAccess(key.access, request, now)
-    if (denial !== undefined) return deny(denial.code, key, stale, denial.detail)
-  }
-
-  // 8. The operation that is asked for is known, where that is what decides.
-  if (request.requireOperationScope) {
-    return deny('INSUFFICIENT_SCOPE', key, stale, 'No imported operation has this method and path.')
-  }
-
-  // 9. It holds every scope that is asked for.
-  const missingScopes = findMissing(request, key)
-  if (missingScopes !== null) return denyScopes(key, stale, missingScopes)
-
-  return describe('VALID', null, key, stale, null)
-}
-
-function maySee(verifier: Verifier, key: KeySnapshot): boolean {
-  return verifier.tenantId === null || verifier.tenantId === key.tenantId
-}
-
-function findMissing({ scopes, scopeQuery }: VerifyRequest, key: KeySnapshot): readonly string[] | null {
-  if (scopes.length === 0 && scopeQuery === undefined) return null
-  const missing = findMissingScopes(key.scopes, scopes)
-  if (scopeQuery === undefined || evaluateScopeQuery(scopeQuery, key.scopes)) return missing.length > 0 ? missing : null
-  return [...new Set([...missing, ...findMissingInQuery(scopeQuery, key.scopes)])]
-}
-
-function denyScopes(key: KeySnapshot, stale: boolean, missingScopes: readonly string[]): Verdict {
-  return describe('INSUFFICIENT_SCOPE', `The key lacks ${missingScopes.join(', ')}.`, key, stale, missingScopes)
-}
-
-function deny(code: DenialCode, key: KeySnapshot, stale: boolean, detail = DENIAL_DETAILS[code]): Verdict {
-  return describe(code, detail, key, stale, null)
-}
-
-const NO_LIMITS: Verdict['limits'] = []
-
-function describe(
-  code: Verdict['code'],
-  detail: string | null,
-  snapshot: KeySnapshot,
-  stale: boolean,
-  missingScopes: readonly string[] | null,
-): Verdict {
-  return {
-    code,
-    detail,
-    snapshot,
-    stale,
-    missingScopes,
-    limits: NO_LIMITS,
-    creditsRemaining: null,
-    retryAfterSeconds: null,
-  }
-}
+const UNLIMITED: LimitDecision = { outcome: 'admitted', limits: [], creditsRemaining: null }

@@ -62,6 +62,10 @@ export function createMemoryKeySource(): MemoryKeySource {
       if (source.isDown) throw new Error('connect ECONNREFUSED 10.1.2.3:5432')
       return source.records.get(tokenHash) ?? null
     },
+    async findByKeyId(keyId) {
+      source.readCount++
+      return source.records.values().find((record) => record.keyId === keyId) ?? null
+    },
   }
   return source
 }
@@ -82,6 +86,7 @@ export function createControlledKeySource(): ControlledKeySource {
   const pending: PendingRead[] = []
   return {
     pending,
+    findByKeyId: () => Promise.reject(new Error('Nothing asks this source by id.')),
     findByTokenHash(tokenHash) {
       const { promise, resolve, reject } = Promise.withResolvers<KeyRecord | null>()
       pending.push({ tokenHash, answer: resolve, fail: reject })

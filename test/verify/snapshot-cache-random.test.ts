@@ -49,6 +49,7 @@ async function runWorld(random: Random): Promise<void> {
     clock,
     compileSnapshot,
     source: {
+      findByKeyId: () => Promise.reject(new Error('Nothing asks this source by id.')),
       findByTokenHash(tokenHash) {
         const { promise, resolve, reject } = Promise.withResolvers<KeyRecord | null>()
         const token = TOKENS.find(({ hash }) => hash === tokenHash) ?? fail('unknown token')

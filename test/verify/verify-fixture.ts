@@ -61,6 +61,8 @@ export async function startVerifyFixture(backing: Backing, deps: Partial<DataPla
     quotaSink: { write: async () => undefined, keepAlive: async () => undefined },
     creditStore: new MemoryCreditStore(),
     secretActivator: { activate: async () => undefined },
+    nonceStore: { claim: async () => true },
+    signatureWindow: { windowSeconds: 300, skewSeconds: 60 },
     systemConfig: {},
     ...deps,
   })

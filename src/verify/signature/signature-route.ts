@@ -4,10 +4,10 @@ import { findMediaTypeError, parseJson, readBody } from '../../http/body.ts'
 import type { Route } from '../../http/router.ts'
 import type { Clock } from '../../lib/clock.ts'
 import type { ParseVerifyRequest } from '../parse-verify-request.ts'
-import type { Verifier } from '../snapshot.ts'
 import type { Verdict } from '../verdict.ts'
 import type { VerifierAuthentication } from '../verifier.ts'
-import { createSignatureRequestParser, type SignedVerifyRequest } from './parse-signature-request.ts'
+import type { VerifySigned } from '../verify.ts'
+import { createSignatureRequestParser } from './parse-signature-request.ts'
 
 /**
  * `POST /verify/signature`: the same as `POST /verify`, for a request that was signed with a key's signing secret
@@ -22,8 +22,6 @@ export interface SignatureRouteDeps {
   readonly sendVerdict: (res: ServerResponse, verdict: Verdict, requestId: string) => void
   readonly clock: Clock
 }
-
-export type VerifySigned = (request: SignedVerifyRequest, verifier: Verifier, now: number) => Verdict | Promise<Verdict>
 
 /** Twice that of `POST /verify`, for the headers of the protected request. */
 const BODY_BYTES_MAX = 32 * 1024
