@@ -29,7 +29,7 @@ const TimeWindow = builder.objectRef<TimeWindowValue>('TimeWindow').implement({
   fields: (t) => ({
     days: t.field({
       type: [Weekday],
-      description: 'The days on which the window begins.',
+      description: 'The days on which the window begins; at most 7.',
       resolve: ({ days }) => [...days],
     }),
     start: t.expose('start', { type: 'LocalTime', description: 'When it begins.' }),
@@ -101,7 +101,7 @@ const RuleSettings = builder.interfaceRef<KeyConfig>('RuleSettings').implement({
     timeWindows: t.field({
       type: [TimeWindow],
       nullable: true,
-      description: 'When a request may be made.',
+      description: 'When a request may be made; at most 100 windows.',
       resolve: ({ timeWindows }) => copy(timeWindows),
     }),
     corsOrigins: t.stringList({
@@ -192,7 +192,7 @@ const EffectiveDenylist = builder.objectRef<EffectiveDenylistValue>('EffectiveDe
     source: t.expose('source', { type: ConfigSource, description: 'The most specific level that adds to it.' }),
     parts: t.field({
       type: [EffectiveStringList],
-      description: 'What each level adds, the most specific one first.',
+      description: 'What each level adds, the most specific one first; at most 3.',
       resolve: ({ parts }) => [...parts],
     }),
   }),
@@ -205,7 +205,7 @@ const EffectiveTimeWindows = builder
     fields: (t) => ({
       value: t.field({
         type: [TimeWindow],
-        description: 'The windows; none is no restriction.',
+        description: 'The windows, at most 100; none is no restriction.',
         resolve: ({ value }) => [...value],
       }),
       source: t.expose('source', SOURCE),
