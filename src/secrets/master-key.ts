@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { link, open, readFile, unlink } from 'node:fs/promises'
+import { link, open, readdir, readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { MasterKeyError } from './master-key-error.ts'
 
@@ -24,22 +24,45 @@ export async function loadOrCreateMasterKey(dataDir: string): Promise<Uint8Array
   const existing = await readMasterKey(path)
   if (existing !== null) return existing
 
-  const draft = `${path}.${process.pid}`
-  const file = await open(draft, 'wx', 0o600)
-  try {
-    await file.writeFile(`${randomBytes(MASTER_KEY_BYTES).toString('base64')}\n`)
-    await file.sync()
-  } finally {
-    await file.close()
-  }
-  await link(draft, path).catch((error: NodeJS.ErrnoException) => {
-    if (error.code !== 'EEXIST') throw error
-  })
-  await unlink(draft)
+  // Not named by the process: in a container that is always the same one, and a draft that a crash left would stop it.
+  const draft = `${path}.${randomBytes(8).toString('hex')}`
+  await writeDurably(draft, `${randomBytes(MASTER_KEY_BYTES).toString('base64')}\n`)
+  await link(draft, path).catch(ignoreRival)
+  await removeDrafts(dataDir)
+  await syncFolder(dataDir)
 
   const created = await readMasterKey(path)
   if (created === null) throw new Error(`${path} disappeared while it was being made.`)
   return created
+}
+
+async function writeDurably(path: string, text: string): Promise<void> {
+  const file = await open(path, 'wx', 0o600)
+  try {
+    await file.writeFile(text)
+    await file.sync()
+  } finally {
+    await file.close()
+  }
+}
+
+/** Another server was faster: its key has the name, and it may have taken our draft for one that nobody needs any more. */
+function ignoreRival(error: NodeJS.ErrnoException): void {
+  if (error.code !== 'EEXIST' && error.code !== 'ENOENT') throw error
+}
+
+/** Once there is a key, drafts are of no use, neither ours nor those that a crash left. */
+async function removeDrafts(dataDir: string): Promise<void> {
+  const names = await readdir(dataDir)
+  const drafts = names.filter((name) => name.startsWith(`${MASTER_KEY_FILE}.`))
+  await Promise.all(drafts.map((name) => rm(join(dataDir, name), { force: true })))
+}
+
+/** A name in a folder survives a power cut only when the folder was written too. Windows knows no such thing. */
+async function syncFolder(path: string): Promise<void> {
+  if (process.platform === 'win32') return
+  const folder = await open(path, 'r')
+  await folder.sync().finally(() => folder.close())
 }
 
 async function readMasterKey(path: string): Promise<Uint8Array | null> {
