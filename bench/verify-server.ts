@@ -17,7 +17,7 @@ const dataPlane = createDataPlane({
   logger,
   newId: () => crypto.randomUUID(),
   openVerification: false,
-  quotaSink: { write: async () => undefined },
+  quotaSink: { write: async () => undefined, keepAlive: async () => undefined },
   creditStore: {
     lease: () => Promise.reject(new Error('No key of the bench spends credits.')),
     giveBack: async () => undefined,

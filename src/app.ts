@@ -12,7 +12,7 @@ import { createTransactionRunner } from './db/transaction.ts'
 import { createGraphQLRoute } from './graphql/graphql-route.ts'
 import { createClientIp } from './http/client-ip.ts'
 import { createHealthRoutes } from './http/health.ts'
-import { createMetricsRoute, type Metric } from './http/metrics.ts'
+import { createMetricsRoute } from './http/metrics.ts'
 import { createRequestNamer } from './http/request-id.ts'
 import { createHttpServer } from './http/server.ts'
 import type { FirstStart } from './installation/first-start.ts'
@@ -36,7 +36,8 @@ import { createAuthenticate } from './users/authenticate.ts'
 import { createPasswords } from './users/passwords.ts'
 import { createSessionCommands } from './users/session-commands.ts'
 import { findAccessTokenKey } from './users/signing-key-store.ts'
-import { createDataPlane, type DataPlane } from './verify/data-plane.ts'
+import { createDataPlane } from './verify/data-plane.ts'
+import { listDataPlaneMetrics } from './verify/data-plane-metrics.ts'
 
 export interface AppOptions {
   readonly config: Config
@@ -202,7 +203,7 @@ export async function createApp(options: AppOptions): Promise<App> {
     routes: [
       ...dataPlane.routes,
       ...createHealthRoutes({ database: async () => void (await pool.query('SELECT 1')) }),
-      createMetricsRoute(listMetrics(dataPlane)),
+      createMetricsRoute(listDataPlaneMetrics(dataPlane)),
       graphql,
     ],
     nameRequest: createRequestNamer(randomBytes),
@@ -235,42 +236,4 @@ export async function createApp(options: AppOptions): Promise<App> {
       return stopping
     },
   }
-}
-
-function listMetrics({ verdictCounts, cache, usage }: DataPlane): readonly Metric[] {
-  return [
-    {
-      name: 'keyward_verdicts_total',
-      help: 'Verdicts answered, by code.',
-      kind: 'counter',
-      label: 'code',
-      read: () => verdictCounts,
-    },
-    {
-      name: 'keyward_snapshot_reads_total',
-      help: 'Reads of keys from the database, by outcome.',
-      kind: 'counter',
-      label: 'outcome',
-      read: () => ({ begun: cache.stats.reads, repeated: cache.stats.readsRepeated, failed: cache.stats.readsFailed }),
-    },
-    {
-      name: 'keyward_snapshots',
-      help: 'Tokens in memory, known and unknown ones.',
-      kind: 'gauge',
-      label: 'kind',
-      read: () => ({ known: cache.stats.knownCount, unknown: cache.stats.unknownCount }),
-    },
-    {
-      name: 'keyward_stale_verdicts_total',
-      help: 'Verdicts from the last known state, because the database was away.',
-      kind: 'counter',
-      read: () => ({ value: cache.stats.staleServed }),
-    },
-    {
-      name: 'keyward_usage_dropped_total',
-      help: 'Verdicts that were answered and could not be counted, because the queue of counts was full.',
-      kind: 'counter',
-      read: () => ({ value: usage.stats.dropped }),
-    },
-  ]
 }

@@ -34,6 +34,8 @@ describe('without any variable', () => {
       LOG_LEVEL: 'info',
       LOG_FORMAT: 'auto',
       VERIFY_STALE_SECONDS: 900,
+      SIGNATURE_WINDOW_SECONDS: 300,
+      SIGNATURE_SKEW_SECONDS: 60,
       DRAIN_SECONDS: 10,
     })
   })

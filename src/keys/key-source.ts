@@ -60,7 +60,7 @@ const KEY_COLUMNS = `
                       AND other.activated_at IS NULL AND other.retires_at IS NULL) AS rotation_pending,
            ARRAY(SELECT scope.name FROM scopes scope
                   WHERE scope.tenant_id = key.tenant_id AND NOT scope.active) AS inactive_scopes,
-           key.config, key.sealed_signing_secret,
+           key.config,
            tenant.config AS tenant_config, tenant.time_zone AS tenant_time_zone,
            EXISTS (SELECT FROM api_key_credits credits WHERE credits.api_key_id = key.id) AS has_credits,
            ${latestCount('key.id', 'day')} AS key_day,
@@ -73,7 +73,8 @@ const KEY_COLUMNS = `
 const FIND_BY_TOKEN_HASH = {
   name: 'find-key-by-token-hash',
   text: `
-    SELECT secret.id AS secret_id, secret.activated_at, secret.retires_at, ${KEY_COLUMNS}
+    SELECT secret.id AS secret_id, secret.activated_at, secret.retires_at, NULL::bytea AS sealed_signing_secret,
+           ${KEY_COLUMNS}
       FROM api_key_secrets secret
       JOIN api_keys key ON key.tenant_id = secret.tenant_id AND key.id = secret.api_key_id
       JOIN tenants tenant ON tenant.id = key.tenant_id
@@ -84,7 +85,8 @@ const FIND_BY_TOKEN_HASH = {
 const FIND_BY_KEY_ID = {
   name: 'find-key-by-id',
   text: `
-    SELECT key.id AS secret_id, key.created_at AS activated_at, NULL AS retires_at, ${KEY_COLUMNS}
+    SELECT key.id AS secret_id, key.created_at AS activated_at, NULL AS retires_at, key.sealed_signing_secret,
+           ${KEY_COLUMNS}
       FROM api_keys key
       JOIN tenants tenant ON tenant.id = key.tenant_id
      WHERE key.id = $1`,

@@ -20,8 +20,9 @@ import { createQuotaFlusher } from './quota-flusher.ts'
 import type { NonceStore } from './signature/nonce-port.ts'
 import { createSignatureRoute } from './signature/signature-route.ts'
 import type { SignatureWindow } from './signature/signature-window.ts'
-import { createSnapshotCompiler } from './snapshot.ts'
+import { createSnapshotCompiler, type Verifier } from './snapshot.ts'
 import { createSnapshotCache, type SnapshotCache } from './snapshot-cache.ts'
+import { createUnknownLookupBudget, type UnknownLookupStats } from './unknown-lookup-budget.ts'
 import { createUsageRecorder, type UsageRecorder } from './usage-recorder.ts'
 import { createVerdictCounts, type VerdictCounts } from './verdict-code.ts'
 import { createVerifierAuthentication, openAuthentication } from './verifier.ts'
@@ -37,6 +38,7 @@ export interface DataPlane {
   readonly usage: Pick<UsageRecorder, 'stats'>
   readonly verdictCounts: Readonly<VerdictCounts>
   readonly failedAuthentications: Readonly<FailedAuthenticationStats>
+  readonly unknownLookups: Readonly<UnknownLookupStats>
   /** To be called when the server listens: from now on what is counted is written each second. */
   start(): void
   /** Writes all that was counted before the call. */
@@ -90,16 +92,17 @@ export function createDataPlane(deps: DataPlaneDeps): DataPlane {
       snapshot.limits === null || limits.load(snapshot.limits, snapshot, quotas, readAt) !== 'stale',
     ...staleness,
   })
-  const find = createFindSnapshot({ cache, isIssuedPrefix })
+  const unknownLookups = createUnknownLookupBudget({ load: cache.load })
+  const find = createFindSnapshot<Verifier>({ cache, isIssuedPrefix, lookUp: unknownLookups.lookUp })
   const usage = createUsageRecorder({ sink: deps.usageSink, newId: deps.newId, logger })
   const verdictCounts = createVerdictCounts()
   const quotas = createQuotaFlusher({ limits, sink: deps.quotaSink, clock, logger })
   const parseVerifyRequest = createVerifyRequestParser()
   const { verify, verifySigned } = createVerify({
     find,
-    findById(keyId, now) {
+    findById(keyId, now, verifier) {
       const handle = toKeyIdHandle(keyId)
-      return cache.peek(handle, now) ?? cache.load(handle, now)
+      return cache.peek(handle, now) ?? unknownLookups.lookUp(handle, now, verifier)
     },
     reload: ({ keyId }, { key }) => cache.load(key === '' ? toKeyIdHandle(keyId) : hashToken(key), clock.now()),
     nonces: deps.nonceStore,
@@ -137,6 +140,7 @@ export function createDataPlane(deps: DataPlaneDeps): DataPlane {
     usage,
     verdictCounts,
     failedAuthentications: failures.stats,
+    unknownLookups: unknownLookups.stats,
     start() {
       usage.start()
       quotas.start()

@@ -1,4 +1,5 @@
-import { hashToken, readTokenShape, TOKEN_LENGTH_MAX, type TokenHash } from '../keys/token.ts'
+import { hashToken, readTokenShape, TOKEN_LENGTH_MAX } from '../keys/token.ts'
+import type { KeyHandle } from './key-handle.ts'
 import type { LoadedSnapshot, SnapshotCache } from './snapshot-cache.ts'
 
 /**
@@ -11,8 +12,8 @@ export type FindSnapshot<Payer = void> = (
   payer: Payer,
 ) => LoadedSnapshot | Promise<LoadedSnapshot>
 
-/** Asks about a token that is not in memory. May refuse instead, with UNAVAILABLE: thrown, or as a rejection. */
-export type LookUp<Payer> = (tokenHash: TokenHash, now: number, payer: Payer) => Promise<LoadedSnapshot>
+/** Asks about a key that is not in memory. May refuse instead, with UNAVAILABLE: thrown, or as a rejection. */
+export type LookUp<Payer> = (handle: KeyHandle, now: number, payer: Payer) => Promise<LoadedSnapshot>
 
 export interface FindSnapshotDeps<Payer> {
   readonly cache: Pick<SnapshotCache, 'peek' | 'load'>

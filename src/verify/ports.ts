@@ -40,7 +40,7 @@ export interface KeyRecord {
   readonly timeZone: string
   /** Whether the key spends credits. */
   readonly hasCredits: boolean
-  /** Null for a key that signs no requests. */
+  /** Null for a key that signs no requests, and for one that was found by its token. */
   readonly signingSecret: Uint8Array | null
   readonly quotas: StoredQuotas
 }

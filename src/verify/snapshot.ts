@@ -15,6 +15,8 @@ export const VERIFY_SCOPE = 'keyward:verify'
 
 /** Who may ask about which keys. */
 export interface Verifier {
+  /** The verifier's own: the id of its key. */
+  readonly id: string
   /** The tenant whose keys alone it may verify; null: the keys of every tenant. */
   readonly tenantId: string | null
 }
@@ -94,7 +96,9 @@ export function createSnapshotCompiler(compileConfigRules: CompileConfigRules): 
       limits,
       signingKey: record.signingSecret === null ? null : createSigningKey(record.signingSecret),
       scopes,
-      verifier: scopes.grants(VERIFY_SCOPE) ? { tenantId: record.tenantIsPlatform ? null : record.tenantId } : null,
+      verifier: scopes.grants(VERIFY_SCOPE)
+        ? { id: record.keyId, tenantId: record.tenantIsPlatform ? null : record.tenantId }
+        : null,
       identityJson: formatIdentity(record, held),
       rotationJson: formatRotation(record),
       tally: null,

@@ -1,7 +1,7 @@
 import { KeywardError } from '../errors/keyward-error.ts'
-import type { TokenHash } from '../keys/token.ts'
 import { createLru, type LruEntry } from '../lib/lru.ts'
 import type { LookUp } from './find-snapshot.ts'
+import type { KeyHandle } from './key-handle.ts'
 import type { Verifier } from './snapshot.ts'
 import type { LoadedSnapshot } from './snapshot-cache.ts'
 
@@ -25,13 +25,8 @@ import type { LoadedSnapshot } from './snapshot-cache.ts'
  */
 export interface UnknownLookupBudget {
   /** Looks up on the verifier's account. Throws UNAVAILABLE, with the time to wait, when its budget is spent. */
-  readonly lookUp: LookUp<LookupPayer>
+  readonly lookUp: LookUp<Verifier>
   readonly stats: UnknownLookupStats
-}
-
-export interface LookupPayer extends Verifier {
-  /** The verifier's own: the id of its key. */
-  readonly id: string
 }
 
 export interface UnknownLookupStats {
@@ -41,7 +36,7 @@ export interface UnknownLookupStats {
 
 export interface UnknownLookupBudgetOptions {
   /** What asks the source: `SnapshotCache.load`. */
-  readonly load: (tokenHash: TokenHash, now: number) => Promise<LoadedSnapshot>
+  readonly load: (handle: KeyHandle, now: number) => Promise<LoadedSnapshot>
   /** Lower, and a flood at one customer's API hides more of its cold keys; higher, and it costs the database more. */
   readonly ratePerSecond?: number
   /** Also how many look-ups one verifier may have under way. */
@@ -55,7 +50,7 @@ interface Account extends LruEntry {
   /** Until when the level is reckoned. */
   reckonedAt: number
   /** Tokens whose look-up is paid and not finished. */
-  readonly underWay: Set<TokenHash>
+  readonly underWay: Set<KeyHandle>
 }
 
 export function createUnknownLookupBudget(options: UnknownLookupBudgetOptions): UnknownLookupBudget {
@@ -80,25 +75,25 @@ export function createUnknownLookupBudget(options: UnknownLookupBudgetOptions): 
 
   async function lookUpPaid(
     account: Account,
-    tokenHash: TokenHash,
+    handle: KeyHandle,
     now: number,
-    payer: LookupPayer,
+    payer: Verifier,
   ): Promise<LoadedSnapshot> {
-    account.underWay.add(tokenHash)
+    account.underWay.add(handle)
     try {
-      const loaded = await load(tokenHash, now)
+      const loaded = await load(handle, now)
       if (isKnownTo(payer, loaded)) account.level = Math.min(burst, account.level + 1)
       return loaded
     } finally {
-      account.underWay.delete(tokenHash)
+      account.underWay.delete(handle)
     }
   }
 
   return {
     stats,
-    lookUp(tokenHash, now, payer) {
+    lookUp(handle, now, payer) {
       const account = findAccount(payer.id, now)
-      if (account.underWay.has(tokenHash)) return load(tokenHash, now)
+      if (account.underWay.has(handle)) return load(handle, now)
       reckon(account, now)
       if (account.level < 1) {
         stats.refused++
@@ -107,7 +102,7 @@ export function createUnknownLookupBudget(options: UnknownLookupBudgetOptions): 
         })
       }
       account.level--
-      return lookUpPaid(account, tokenHash, now, payer)
+      return lookUpPaid(account, handle, now, payer)
     },
   }
 }

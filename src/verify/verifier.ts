@@ -27,7 +27,8 @@ export interface VerifierAuthenticationDeps {
   readonly failures: Pick<FailedAuthenticationLimit, 'replace'>
 }
 
-const ANY_TENANT: Verifier = { tenantId: null }
+/** All who need not say who they are share one budget. */
+const ANY_TENANT: Verifier = { id: 'open', tenantId: null }
 const SCHEME_LENGTH = 'Bearer '.length
 const BEARER_PATTERN = /^bearer +([!-~]+) *$/i
 

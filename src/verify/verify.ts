@@ -45,9 +45,10 @@ export type Verify = (request: VerifyRequest, verifier: Verifier, now: number) =
 export type VerifySigned = (request: SignedVerifyRequest, verifier: Verifier, now: number) => Promise<Verdict>
 
 export interface VerifyDeps {
-  readonly find: FindSnapshot
+  /** Looks up on the verifier's account what is not in memory. */
+  readonly find: FindSnapshot<Verifier>
   /** The key that a signed request names. At once when it is in memory, otherwise a promise. */
-  readonly findById: (keyId: string, now: number) => LoadedSnapshot | Promise<LoadedSnapshot>
+  readonly findById: (keyId: string, now: number, payer: Verifier) => LoadedSnapshot | Promise<LoadedSnapshot>
   /** Reads a key again that is in memory, and with it the stored counts of its quotas. */
   readonly reload: Reload
   readonly limits: Pick<Limits, 'admit'>
@@ -69,7 +70,7 @@ export function createVerify(deps: VerifyDeps): { verify: Verify; verifySigned: 
   const { find, findById, limits, noteFirstUse, usage, counts, clock } = deps
 
   function verify(request: VerifyRequest, verifier: Verifier, now: number): Verdict | Promise<Verdict> {
-    const found = find(request.key, now)
+    const found = find(request.key, now, verifier)
     if (found instanceof Promise) return found.then((loaded) => answer(loaded, request, verifier, clock.now()))
     return answer(found, request, verifier, now)
   }
@@ -87,14 +88,16 @@ export function createVerify(deps: VerifyDeps): { verify: Verify; verifySigned: 
   }
 
   async function verifySigned({ claim, rest }: SignedVerifyRequest, verifier: Verifier, now: number): Promise<Verdict> {
-    const named = claim.kind === 'unnamed' || claim.keyId === null ? UNKNOWN : await findById(claim.keyId, now)
+    const named =
+      claim.kind === 'unnamed' || claim.keyId === null ? UNKNOWN : await findById(claim.keyId, now, verifier)
     const { snapshot: key, stale } = named
     const decidedAt = clock.now()
     // The signature is computed in any case, so that the time does not tell whether there is a key to compute it with.
     const signingKey = key !== null && maySee(verifier, key) ? key.signingKey : null
     const decision = decideSignature(claim, signingKey, deps.signatureWindow, decidedAt)
+    if (key === null || signingKey === null) return conclude(NOT_FOUND, rest, decidedAt)
     const denial = decideLife(named, verifier, decidedAt)
-    if (denial !== null || key === null || signingKey === null) return conclude(denial ?? NOT_FOUND, rest, decidedAt)
+    if (denial !== null) return conclude(denial, rest, decidedAt)
 
     if (decision.kind === 'denied') return conclude(deny(decision.code, key, stale, decision.detail), rest, decidedAt)
     const { nonce, nonceExpiresAt: expiresAt } = decision

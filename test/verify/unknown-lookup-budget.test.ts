@@ -3,8 +3,9 @@ import { beforeEach, describe, expect, test } from 'vitest'
 import type { KeywardError } from '../../src/errors/keyward-error.ts'
 import { hashToken } from '../../src/keys/token.ts'
 import { createFindSnapshot } from '../../src/verify/find-snapshot.ts'
+import type { Verifier } from '../../src/verify/snapshot.ts'
 import { createSnapshotCache } from '../../src/verify/snapshot-cache.ts'
-import { createUnknownLookupBudget, type LookupPayer } from '../../src/verify/unknown-lookup-budget.ts'
+import { createUnknownLookupBudget } from '../../src/verify/unknown-lookup-budget.ts'
 import { createManualClock, type ManualClock } from '../harness/manual-clock.ts'
 import {
   compileSnapshot,
@@ -19,9 +20,9 @@ import {
 
 const RATE = 50
 const BURST = 500
-const PLATFORM: LookupPayer = { id: 'platform', tenantId: null }
-const ACME: LookupPayer = { id: 'acme', tenantId: TENANT_ACME }
-const GLOBEX: LookupPayer = { id: 'globex', tenantId: '01900000-0000-7000-8000-00000000000b' }
+const PLATFORM: Verifier = { id: 'platform', tenantId: null }
+const ACME: Verifier = { id: 'acme', tenantId: TENANT_ACME }
+const GLOBEX: Verifier = { id: 'globex', tenantId: '01900000-0000-7000-8000-00000000000b' }
 
 let clock: ManualClock
 let source: MemoryKeySource
@@ -34,13 +35,13 @@ beforeEach(() => {
 function open(keySource = source as Parameters<typeof createSnapshotCache>[0]['source']) {
   const cache = createSnapshotCache({ source: keySource, clock, compileSnapshot, onRead: () => true })
   const budget = createUnknownLookupBudget({ load: cache.load, ratePerSecond: RATE, burst: BURST })
-  const find = createFindSnapshot<LookupPayer>({
+  const find = createFindSnapshot<Verifier>({
     cache,
     isIssuedPrefix: (prefix) => prefix === 'acme',
     lookUp: budget.lookUp,
   })
   /** What came of a question: whether there was an answer at all. */
-  async function ask(payer: LookupPayer, token = newToken()): Promise<'known' | 'unknown' | 'refused' | 'failed'> {
+  async function ask(payer: Verifier, token = newToken()): Promise<'known' | 'unknown' | 'refused' | 'failed'> {
     const refused = budget.stats.refused
     try {
       const { snapshot } = await find(token, clock.now(), payer)
@@ -50,7 +51,7 @@ function open(keySource = source as Parameters<typeof createSnapshotCache>[0]['s
       return budget.stats.refused > refused ? 'refused' : 'failed'
     }
   }
-  const spend = async (payer: LookupPayer, count: number): Promise<void> => {
+  const spend = async (payer: Verifier, count: number): Promise<void> => {
     for (let asked = 0; asked < count; asked++) await ask(payer)
   }
   return { cache, budget, find, ask, spend }

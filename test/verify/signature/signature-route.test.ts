@@ -33,7 +33,7 @@ describe('POST /verify/signature', () => {
       authentication: {
         authenticate(authorization) {
           if (authorization !== 'Bearer good') throw new KeywardError('UNAUTHENTICATED', 'No.')
-          return Promise.resolve({ tenantId: null })
+          return Promise.resolve({ id: 'test', tenantId: null })
         },
       },
       parseVerifyRequest: createVerifyRequestParser(),

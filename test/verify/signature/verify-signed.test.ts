@@ -96,8 +96,11 @@ describe('POST /verify/signature', () => {
     const unsigned = keyRecord()
     const foreign = keyRecord({ tenantId: randomUUID(), tenantSlug: 'initech', signingSecret: SECRET })
     const revoked = keyRecord({ ...foreign, keyId: randomUUID(), revokedAt: 1 })
-    for (const key of [unsigned, foreign, revoked]) await fixture.put(newToken(), key)
-    const ids = [foreign.keyId, unsigned.keyId, revoked.keyId, randomUUID()].map((id) => formatPublicId('ApiKey', id))
+    const dead = keyRecord({ revokedAt: 1 })
+    for (const key of [unsigned, foreign, revoked, dead]) await fixture.put(newToken(), key)
+    const ids = [foreign.keyId, unsigned.keyId, revoked.keyId, dead.keyId, randomUUID()].map((id) =>
+      formatPublicId('ApiKey', id),
+    )
     const answers = []
     for (const id of [...ids, 'nobody', '', ...ids]) {
       for (const at of [now(), now() - 999_000]) answers.push(await ask(sign({ keyId: id, now: at })))
