@@ -1,5 +1,6 @@
 import { randomUUIDv7 } from 'node:crypto'
 import type { AddressInfo } from 'node:net'
+import packageJson from '../package.json' with { type: 'json' }
 import { createCommandRunner } from './commands/command-runner.ts'
 import { INVALIDATION_CHANNEL, type Invalidation, parseInvalidations } from './commands/invalidation.ts'
 import type { Config } from './config.ts'
@@ -13,6 +14,7 @@ import { createGraphQLRoute } from './graphql/graphql-route.ts'
 import { createClientIp } from './http/client-ip.ts'
 import { createHealthRoutes } from './http/health.ts'
 import { createMetricsRoute } from './http/metrics.ts'
+import { createRestDocumentationRoutes } from './http/openapi.ts'
 import { createRequestNamer } from './http/request-id.ts'
 import { createHttpServer } from './http/server.ts'
 import type { FirstStart } from './installation/first-start.ts'
@@ -38,6 +40,7 @@ import { createSessionCommands } from './users/session-commands.ts'
 import { findAccessTokenKey } from './users/signing-key-store.ts'
 import { createDataPlane } from './verify/data-plane.ts'
 import { listDataPlaneMetrics } from './verify/data-plane-metrics.ts'
+import { DENIAL_DETAILS } from './verify/verdict-code.ts'
 
 export interface AppOptions {
   readonly config: Config
@@ -199,13 +202,20 @@ export async function createApp(options: AppOptions): Promise<App> {
     isUnavailable,
   })
 
+  const routes = [
+    ...dataPlane.routes,
+    ...createHealthRoutes({ database: async () => void (await pool.query('SELECT 1')) }),
+    createMetricsRoute(listDataPlaneMetrics(dataPlane)),
+    graphql,
+  ]
+  const documentation = createRestDocumentationRoutes({
+    version: packageJson.version,
+    paths: routes.map(({ path }) => path),
+    verdictCodes: { ...DENIAL_DETAILS, VALID: 'The key may do what was asked.' },
+  })
+
   const server = createHttpServer({
-    routes: [
-      ...dataPlane.routes,
-      ...createHealthRoutes({ database: async () => void (await pool.query('SELECT 1')) }),
-      createMetricsRoute(listDataPlaneMetrics(dataPlane)),
-      graphql,
-    ],
+    routes: [...routes, ...documentation],
     nameRequest: createRequestNamer(randomBytes),
     logger,
   })
