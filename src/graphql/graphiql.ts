@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { promisify } from 'node:util'
 import { gzip } from 'node:zlib'
+import type { GraphiQLOptions } from 'graphql-yoga'
 
 interface Page {
   readonly html: Buffer
@@ -22,27 +23,73 @@ const CONTENT_SECURITY_POLICY = [
   "base-uri 'none'",
 ].join('; ')
 
-const WELCOME = `# Log in, copy the accessToken, and put it into the Headers tab below:
-# { "authorization": "Bearer <accessToken>" }
+/** What a newcomer finds: all in one document, because headers belong to a tab. */
+const WELCOME = `# Ctrl-Enter runs the operation at the cursor,
+# Ctrl-Space completes.
 
-mutation LogIn($input: SessionCreateInput!) {
-  sessionCreate(input: $input) {
-    ... on SessionCreatePayload { accessToken user { email } }
-    ... on UserError { code message }
+# 1. The first start printed the password.
+#    Put it into the Variables below.
+mutation LogIn($login: SessionCreateInput!) {
+  sessionCreate(input: $login) {
+    ... on SessionCreatePayload {
+      accessToken
+    }
+    ... on UserError {
+      code
+      message
+    }
   }
 }
 
+# 2. Put the accessToken into the Headers below,
+#    where it is good for 15 minutes:
+#    { "authorization": "Bearer <accessToken>" }
 query Tenants {
-  tenants(first: 10) { nodes { id slug name status } }
+  tenants(first: 10) {
+    nodes {
+      id
+      slug
+      name
+    }
+  }
+}
+
+# 3. Put the id of a tenant into the Variables.
+#    The token is shown this once.
+mutation CreateKey($key: ApiKeyCreateInput!) {
+  apiKeyCreate(input: $key) {
+    ... on ApiKeyCreatePayload {
+      token
+    }
+    ... on UserError {
+      code
+      message
+      path
+    }
+  }
 }
 `
+
+const WELCOME_VARIABLES = {
+  login: { email: 'admin@keyward.local', password: '' },
+  key: { tenantId: '', name: 'my first key', environment: 'TEST' },
+}
+
+/** `variables` is read by the page and missing in the type. Headers hold a session: they do not stay in the browser. */
+const OPTIONS: GraphiQLOptions & { readonly variables: string } = {
+  title: 'Keyward GraphiQL',
+  endpoint: '/graphql',
+  defaultQuery: WELCOME,
+  variables: JSON.stringify(WELCOME_VARIABLES, null, 2),
+  shouldPersistHeaders: false,
+}
 
 let page: Promise<Page> | null = null
 
 /** The page is 9 MB and rarely asked for, so it is made when somebody first does. */
 async function renderPage(): Promise<Page> {
   const { renderGraphiQL } = await import('@graphql-yoga/render-graphiql')
-  const html = Buffer.from(renderGraphiQL({ title: 'Keyward GraphiQL', defaultQuery: WELCOME, endpoint: '/graphql' }))
+  const html = Buffer.from(renderGraphiQL(OPTIONS))
   const compressed = await promisify(gzip)(html)
   return { html, compressed, etag: `"${createHash('sha256').update(html).digest('base64url')}"` }
 }
