@@ -32,6 +32,20 @@ const ADD_MINUTE_COUNTS = `
    ORDER BY 1, 2, 3, 4
   ON CONFLICT (tenant_id, api_key_id, minute, code) DO UPDATE SET count = usage.count + excluded.count`
 
+/**
+ * A minute is exact enough to see who still uses an old token, and most flushes then find nothing to write. A row that
+ * somebody else holds is left for the next flush.
+ */
+const NOTE_SECRET_USES = `
+  WITH used AS (
+    SELECT secret.id, flushed.at
+      FROM unnest($1::uuid[], $2::timestamptz[]) AS flushed (secret_id, at)
+      JOIN api_key_secrets secret ON secret.id = flushed.secret_id
+     WHERE secret.last_used_at IS NULL OR secret.last_used_at < flushed.at - interval '1 minute'
+       FOR UPDATE OF secret SKIP LOCKED
+  )
+  UPDATE api_key_secrets secret SET last_used_at = used.at FROM used WHERE secret.id = used.id`
+
 /** Writes counts to PostgreSQL, each flush in one transaction and exactly once. */
 export function createUsageStore(pool: pg.Pool): UsageSink {
   return {
@@ -52,7 +66,7 @@ export function createUsageStore(pool: pg.Pool): UsageSink {
   }
 }
 
-async function addCounts(client: pg.PoolClient, { keys, minutes }: UsageFlush): Promise<void> {
+async function addCounts(client: pg.PoolClient, { keys, minutes, secrets }: UsageFlush): Promise<void> {
   await client.query(ADD_KEY_COUNTS, [
     keys.map(({ keyId }) => keyId),
     keys.map(({ requestCount }) => requestCount),
@@ -65,6 +79,10 @@ async function addCounts(client: pg.PoolClient, { keys, minutes }: UsageFlush): 
     minutes.map(({ minute }) => new Date(minute)),
     minutes.map(({ code }) => code),
     minutes.map(({ count }) => count),
+  ])
+  await client.query(NOTE_SECRET_USES, [
+    secrets.map(({ secretId }) => secretId),
+    secrets.map(({ lastUsedAt }) => new Date(lastUsedAt)),
   ])
   await client.query(FORGET_FLUSHES)
 }

@@ -83,6 +83,12 @@ export interface MinuteUsage {
   readonly count: number
 }
 
+/** When a token was last shown. For a key that was named by its id it is the id, and names no token. */
+export interface SecretUse {
+  readonly secretId: string
+  readonly lastUsedAt: number
+}
+
 export interface SecretActivator {
   /**
    * Makes a secret that waits for its first use count from now on, and lets the grace of those that it replaces begin.
@@ -109,6 +115,7 @@ export interface UsageFlush {
   readonly id: string
   readonly keys: readonly KeyUsage[]
   readonly minutes: readonly MinuteUsage[]
+  readonly secrets: readonly SecretUse[]
 }
 
 export interface UsageSink {

@@ -1,4 +1,4 @@
-import type { KeyUsage, MinuteUsage, UsageFlush } from './ports.ts'
+import type { KeyUsage, MinuteUsage, SecretUse, UsageFlush } from './ports.ts'
 import type { VerdictCode } from './verdict-code.ts'
 
 export const MINUTE_MS = 60_000
@@ -10,6 +10,8 @@ export const MINUTE_MS = 60_000
 export interface UsageTally {
   readonly keyId: string
   readonly tenantId: string
+  /** The token that was shown. */
+  readonly secretId: string
   /** First instant of the minute. */
   readonly minute: number
   /** Counts go on only while this is the recorder's own number: with it, a tally is closed together with all others. */
@@ -22,13 +24,14 @@ export interface UsageTally {
 }
 
 export function openTally(
-  key: { readonly keyId: string; readonly tenantId: string },
+  key: { readonly keyId: string; readonly tenantId: string; readonly secretId: string },
   now: number,
   round: number,
 ): UsageTally {
   return {
     keyId: key.keyId,
     tenantId: key.tenantId,
+    secretId: key.secretId,
     minute: now - (now % MINUTE_MS),
     round,
     valid: 0,
@@ -52,13 +55,16 @@ export function countVerdict(tally: UsageTally, code: VerdictCode, now: number, 
 export function toFlush(id: string, tallies: readonly UsageTally[]): UsageFlush {
   const keys = new Map<string, Sum<KeyUsage>>()
   const minutesByKey = new Map<string, Sum<MinuteUsage>[]>()
+  const secrets = new Map<string, SecretUse>()
   for (const tally of tallies) {
     const minutes = minutesByKey.get(tally.keyId)
     if (minutes === undefined) minutesByKey.set(tally.keyId, listMinutes(tally))
     else addMinutes(minutes, tally)
     addUse(keys, tally)
+    const { secretId, lastUsedAt } = tally
+    if (lastUsedAt >= (secrets.get(secretId)?.lastUsedAt ?? 0)) secrets.set(secretId, { secretId, lastUsedAt })
   }
-  return { id, keys: [...keys.values()], minutes: [...minutesByKey.values()].flat() }
+  return { id, keys: [...keys.values()], minutes: [...minutesByKey.values()].flat(), secrets: [...secrets.values()] }
 }
 
 type Sum<T> = { -readonly [Field in keyof T]: T[Field] }

@@ -144,6 +144,36 @@ describe('a rotation that counts at once', () => {
   })
 })
 
+describe('a key with several tokens', () => {
+  it('shows of each when it was last used, to the minute, so that one sees who still uses the old one', async () => {
+    const key = await tenant.key()
+    const usesOf = async () => {
+      await app.flushUsage()
+      return app.query<{ start: string; at: Date | null }>(
+        `SELECT start, last_used_at AS at FROM api_key_secrets WHERE api_key_id = $1 ORDER BY created_at, id`,
+        [uuidOf(key.apiKeyId)],
+      )
+    }
+    await verify(key.token)
+    const firstUse = new Date(app.clock.now())
+    expect(await usesOf()).toEqual([{ start: startOf(key.token), at: firstUse }])
+
+    const { token } = await rotate(key, { gracePeriodSeconds: 600 })
+    app.clock.advance(30_000)
+    await verify(key.token)
+    await verify(token)
+    const secondUse = new Date(app.clock.now())
+    expect(await usesOf()).toEqual([
+      { start: startOf(key.token), at: firstUse },
+      { start: startOf(token), at: secondUse },
+    ])
+
+    app.clock.advance(31_000)
+    await verify(key.token)
+    expect((await usesOf())[0]?.at).toEqual(new Date(app.clock.now()))
+  })
+})
+
 describe('a rotation that waits for the first use', () => {
   const ON_FIRST_USE = { activate: 'ON_FIRST_USE', gracePeriodSeconds: 60 } as const
 

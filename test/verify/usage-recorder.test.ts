@@ -83,6 +83,7 @@ describe('a flush', () => {
     await recorder.flush()
     expect(sink.flushes[0]?.keys).toMatchObject([{ requestCount: 2, lastUsedAt: NOON + 1, lastUsedIp: '10.0.0.1' }])
     expect(sink.flushes[0]?.minutes).toMatchObject([{ code: 'VALID', count: 2 }])
+    expect(sink.flushes[0]?.secrets).toMatchObject([{ lastUsedAt: NOON }, { lastUsedAt: NOON + 1 }])
   })
 
   test('holds everything that was counted before it was asked for', async () => {
