@@ -97,6 +97,7 @@ export function createDataPlane(deps: DataPlaneDeps): DataPlane {
   const usage = createUsageRecorder({ sink: deps.usageSink, newId: deps.newId, logger })
   const verdictCounts = createVerdictCounts()
   const quotas = createQuotaFlusher({ limits, sink: deps.quotaSink, clock, logger })
+  const noteFirstUse = createNoteFirstUse(deps.secretActivator, logger)
   const parseVerifyRequest = createVerifyRequestParser()
   const { verify, verifySigned } = createVerify({
     find,
@@ -108,7 +109,7 @@ export function createDataPlane(deps: DataPlaneDeps): DataPlane {
     nonces: deps.nonceStore,
     signatureWindow: deps.signatureWindow,
     limits,
-    noteFirstUse: createNoteFirstUse(deps.secretActivator, logger),
+    noteFirstUse,
     usage,
     counts: verdictCounts,
     clock,
@@ -126,7 +127,7 @@ export function createDataPlane(deps: DataPlaneDeps): DataPlane {
   })
   const authentication = deps.openVerification
     ? openAuthentication
-    : createVerifierAuthentication({ find: findVerifier, failures })
+    : createVerifierAuthentication({ find: findVerifier, failures, noteFirstUse })
   const routes = [
     createVerifyRoute({ authentication, verify, clock, logger }),
     createSignatureRoute({ authentication, verifySigned, parseVerifyRequest, sendVerdict, clock }),

@@ -2,6 +2,7 @@ import type { IncomingMessage } from 'node:http'
 import { KeywardError } from '../errors/keyward-error.ts'
 import type { FailedAuthenticationLimit } from './failed-authentication-limit.ts'
 import type { FindSnapshot } from './find-snapshot.ts'
+import type { NoteFirstUse } from './first-use.ts'
 import type { KeySnapshot, Verifier } from './snapshot.ts'
 import type { LoadedSnapshot } from './snapshot-cache.ts'
 
@@ -25,6 +26,8 @@ export interface VerifierAuthentication {
 export interface VerifierAuthenticationDeps {
   readonly find: FindSnapshot<IncomingMessage | undefined>
   readonly failures: Pick<FailedAuthenticationLimit, 'replace'>
+  /** Settles when the first use of a secret is noted, or has failed to be; it never rejects. */
+  readonly noteFirstUse: NoteFirstUse
 }
 
 /** All who need not say who they are share one budget. */
@@ -38,7 +41,9 @@ export const openAuthentication: VerifierAuthentication = {
   authenticateToken: () => ANY_TENANT,
 }
 
-export function createVerifierAuthentication({ find, failures }: VerifierAuthenticationDeps): VerifierAuthentication {
+export function createVerifierAuthentication(deps: VerifierAuthenticationDeps): VerifierAuthentication {
+  const { find, failures, noteFirstUse } = deps
+
   function identify(token: string, now: number, req: IncomingMessage | undefined): Verifier | Promise<Verifier> {
     const found = find(token, now, req)
     if (!(found instanceof Promise)) return admit(found, now)
@@ -47,6 +52,12 @@ export function createVerifierAuthentication({ find, failures }: VerifierAuthent
       .catch((error: unknown) => {
         throw replace(error, now, req)
       })
+  }
+
+  /** To ask about another key is a use too: the verifier's old token retires when its new one asks. */
+  function admit(loaded: LoadedSnapshot, now: number): Verifier | Promise<Verifier> {
+    const { key, verifier } = requireVerifier(loaded, now)
+    return key.secretPending ? noteFirstUse(key).then(() => verifier) : verifier
   }
 
   function replace(error: unknown, now: number, req: IncomingMessage | undefined): unknown {
@@ -84,12 +95,12 @@ function readBearerToken(authorization: string | undefined): string {
   return token
 }
 
-function admit({ snapshot }: LoadedSnapshot, now: number): Verifier {
+function requireVerifier({ snapshot }: LoadedSnapshot, now: number): { key: KeySnapshot; verifier: Verifier } {
   if (snapshot === null || !isLive(snapshot, now)) throw unauthenticated('The token of the verifier is not valid.')
   if (snapshot.verifier === null) {
     throw new KeywardError('FORBIDDEN', 'The key of the verifier lacks the scope `keyward:verify`.')
   }
-  return snapshot.verifier
+  return { key: snapshot, verifier: snapshot.verifier }
 }
 
 function isLive(key: KeySnapshot, now: number): boolean {

@@ -32,7 +32,7 @@ export function createVerifyRoute({ authentication, verify, clock, logger }: Ver
   const parseRequest = createVerifyRequestParser()
 
   function handle(req: IncomingMessage, res: ServerResponse, requestId: string): void | Promise<void> {
-    const verifier = authentication.authenticate(req.headers.authorization, clock.now())
+    const verifier = authentication.authenticate(req.headers.authorization, clock.now(), req)
     if (verifier instanceof Promise) return verifier.then((found) => receive(req, res, requestId, found))
     receive(req, res, requestId, verifier)
   }

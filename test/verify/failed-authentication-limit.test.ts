@@ -57,7 +57,7 @@ function open(keySource: KeySource = source, options: Partial<FailedAuthenticati
     isIssuedPrefix: (prefix) => prefix === 'kw',
     lookUp: (hash, now, req) => (req === undefined ? cache.load(hash, now) : failures.lookUp(hash, now, req)),
   })
-  const authentication = createVerifierAuthentication({ find, failures })
+  const authentication = createVerifierAuthentication({ find, failures, noteFirstUse: async () => undefined })
 
   /** What a request from the address is answered: 200 stands for being let in. */
   async function ask(ip: string, token = newToken('kw')): Promise<number> {
