@@ -119,12 +119,7 @@ export function createDataPlane(deps: DataPlaneDeps): DataPlane {
     clientIp: createClientIp(trustedProxies),
     clock,
   })
-  const findVerifier = createFindSnapshot<IncomingMessage | undefined>({
-    cache,
-    isIssuedPrefix,
-    lookUp: (tokenHash, now, req) =>
-      req === undefined ? cache.load(tokenHash, now) : failures.lookUp(tokenHash, now, req),
-  })
+  const findVerifier = createFindSnapshot<IncomingMessage>({ cache, isIssuedPrefix, lookUp: failures.lookUp })
   const authentication = deps.openVerification
     ? openAuthentication
     : createVerifierAuthentication({ find: findVerifier, failures, noteFirstUse })

@@ -18,13 +18,13 @@ import type { LoadedSnapshot } from './snapshot-cache.ts'
  */
 export interface VerifierAuthentication {
   /** By an `Authorization` header (RFC 6750 §2.1). */
-  authenticate(authorization: string | undefined, now: number, req?: IncomingMessage): Verifier | Promise<Verifier>
+  authenticate(authorization: string | undefined, now: number, req: IncomingMessage): Verifier | Promise<Verifier>
   /** By the token alone; undefined when the request names no token, or more than one. */
   authenticateToken(token: string | undefined, now: number, req: IncomingMessage): Verifier | Promise<Verifier>
 }
 
 export interface VerifierAuthenticationDeps {
-  readonly find: FindSnapshot<IncomingMessage | undefined>
+  readonly find: FindSnapshot<IncomingMessage>
   readonly failures: Pick<FailedAuthenticationLimit, 'replace'>
   /** Settles when the first use of a secret is noted, or has failed to be; it never rejects. */
   readonly noteFirstUse: NoteFirstUse
@@ -44,13 +44,13 @@ export const openAuthentication: VerifierAuthentication = {
 export function createVerifierAuthentication(deps: VerifierAuthenticationDeps): VerifierAuthentication {
   const { find, failures, noteFirstUse } = deps
 
-  function identify(token: string, now: number, req: IncomingMessage | undefined): Verifier | Promise<Verifier> {
+  function identify(token: string, now: number, req: IncomingMessage): Verifier | Promise<Verifier> {
     const found = find(token, now, req)
     if (!(found instanceof Promise)) return admit(found, now)
     return found
       .then((loaded) => admit(loaded, now))
       .catch((error: unknown) => {
-        throw replace(error, now, req)
+        throw failures.replace(error, req, now)
       })
   }
 
@@ -60,16 +60,12 @@ export function createVerifierAuthentication(deps: VerifierAuthenticationDeps): 
     return key.secretPending ? noteFirstUse(key).then(() => verifier) : verifier
   }
 
-  function replace(error: unknown, now: number, req: IncomingMessage | undefined): unknown {
-    return req === undefined ? error : failures.replace(error, req, now)
-  }
-
   return {
     authenticate(authorization, now, req) {
       try {
         return identify(readBearerToken(authorization), now, req)
       } catch (error) {
-        throw replace(error, now, req)
+        throw failures.replace(error, req, now)
       }
     },
     authenticateToken(token, now, req) {
@@ -77,7 +73,7 @@ export function createVerifierAuthentication(deps: VerifierAuthenticationDeps): 
         if (token === undefined) throw unauthenticated('The request carries no token of a verifier, or more than one.')
         return identify(token, now, req)
       } catch (error) {
-        throw replace(error, now, req)
+        throw failures.replace(error, req, now)
       }
     },
   }

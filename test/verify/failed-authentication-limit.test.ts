@@ -52,10 +52,10 @@ function open(keySource: KeySource = source, options: Partial<FailedAuthenticati
     clock,
     ...options,
   })
-  const find = createFindSnapshot<IncomingMessage | undefined>({
+  const find = createFindSnapshot<IncomingMessage>({
     cache,
     isIssuedPrefix: (prefix) => prefix === 'kw',
-    lookUp: (hash, now, req) => (req === undefined ? cache.load(hash, now) : failures.lookUp(hash, now, req)),
+    lookUp: failures.lookUp,
   })
   const authentication = createVerifierAuthentication({ find, failures, noteFirstUse: async () => undefined })
 
@@ -340,12 +340,15 @@ describe('over HTTP', () => {
     expect((await askForward({ port: fixture.port, headers: [from(ALICE), stranger] })).status).toBe(401)
   })
 
-  test('a batch by a stranger is answered 429 from the same count', async () => {
-    const response = await fetch(`${fixture.baseUrl}/verify/batch`, {
-      method: 'POST',
-      headers: { authorization: 'Bearer stranger', 'x-forwarded-for': MALLORY },
-    })
-    expect(response.status).toBe(429)
-    expect(response.headers.get('retry-after')).toBe('60')
-  })
+  test.each(['/verify', '/verify/batch', '/verify/signature'])(
+    'a stranger is answered 429 from the same count by %s',
+    async (path) => {
+      const response = await fetch(fixture.baseUrl + path, {
+        method: 'POST',
+        headers: { authorization: 'Bearer stranger', 'x-forwarded-for': MALLORY },
+      })
+      expect(response.status).toBe(429)
+      expect(response.headers.get('retry-after')).toBe('60')
+    },
+  )
 })
