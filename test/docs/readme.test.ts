@@ -1,25 +1,9 @@
-import { readFile } from 'node:fs/promises'
+import { access } from 'node:fs/promises'
 import { describe, expect, test } from 'vitest'
-import { SETTINGS } from '../../src/config.ts'
+import { readConfig, SETTINGS } from '../../src/config.ts'
 import { ERROR_CATALOGUE } from '../../src/errors/catalogue.ts'
 import { DENIAL_DETAILS, VERDICT_CODES } from '../../src/verify/verdict-code.ts'
-
-const root = new URL('../../', import.meta.url)
-const readText = (path: string) => readFile(new URL(path, root), 'utf8')
-
-const readme = await readText('README.md')
-
-/** The cells of a table that stands between two markers, without its head. */
-function readTable(marker: string): string[][] {
-  const [, section = ''] = readme.split(new RegExp(`<!-- /?${marker} -->`))
-  const lines = section.split('\n').filter((line) => line.startsWith('|'))
-  return lines.slice(2).map((line) =>
-    line
-      .split('|')
-      .slice(1, -1)
-      .map((cell) => cell.trim()),
-  )
-}
+import { README, ROOT, readTable, readText } from './readme.ts'
 
 describe('the README', () => {
   test('lists every setting as the code has it', () => {
@@ -50,24 +34,56 @@ describe('the README', () => {
     expect(readTable('verdicts')).toEqual(expected)
   })
 
-  test('names only npm scripts that exist', async () => {
-    const { scripts } = JSON.parse(await readText('package.json')) as { scripts: Record<string, string> }
-    const named = [...readme.matchAll(/npm (?:run )?([a-z]+(?::[a-z]+)?)/g)].map(([, name = '']) => name)
-    const own = named.filter((name) => !['ci', 'run', 'does'].includes(name))
-    expect(own.length).toBeGreaterThan(5)
-    expect(own.filter((name) => !Object.hasOwn(scripts, name))).toEqual([])
+  test('names every npm script that a person needs, and none that does not exist', async () => {
+    const { scripts }: { scripts: Record<string, string> } = JSON.parse(await readText('package.json'))
+    const named = new Set(
+      [...README.matchAll(/npm (?:run )?([a-z]+(?::[a-z]+)?)(?=[`\n ]| --)/g)].map(([, name = '']) => name),
+    )
+    const ofNpmItself = ['ci', 'run', 'does']
+    expect([...named].filter((name) => !ofNpmItself.includes(name) && !Object.hasOwn(scripts, name))).toEqual([])
+    const ofOthers = /^(?:pre|post)|^codegen$/
+    expect(Object.keys(scripts).filter((name) => !ofOthers.test(name) && !named.has(name))).toEqual([])
   })
 
   test('links only to files that exist', async () => {
-    const links = [...readme.matchAll(/\]\((docs\/[a-z-]+\.md)\)/g)].map(([, path = '']) => path)
-    expect(links.length).toBeGreaterThan(1)
-    for (const path of links) expect((await readText(path)).length).toBeGreaterThan(0)
+    const links = [...README.matchAll(/\]\(((?!https?:)[^)#]+)\)/g)].map(([, path = '']) => path)
+    expect(links.length).toBeGreaterThan(2)
+    for (const path of links) await expect(access(new URL(path, ROOT)), path).resolves.toBeUndefined()
   })
 })
 
-describe('.env.example', () => {
-  test('names every setting once, commented out', async () => {
-    const names = (await readText('.env.example')).split('\n').flatMap((line) => /^#([A-Z_]+)=/.exec(line)?.[1] ?? [])
-    expect(names).toEqual(Object.keys(SETTINGS))
+describe('.env.example', async () => {
+  const lines = (await readText('.env.example')).split('\n')
+  const settings = lines.flatMap((line) => {
+    const [, name = '', value = ''] = /^#([A-Z_]+)=(.*)$/.exec(line) ?? []
+    return name === '' ? [] : [{ name, value }]
+  })
+
+  test('names every setting once, commented out and described', () => {
+    expect(settings.map(({ name }) => name)).toEqual(Object.keys(SETTINGS))
+    for (const { description } of Object.values(SETTINGS)) {
+      expect(
+        lines.some((line) => line.startsWith(`# ${description}`)),
+        description,
+      ).toBe(true)
+    }
+  })
+
+  test('shows the values that hold without it', () => {
+    const shown = readConfig(Object.fromEntries(settings.map(({ name, value }) => [name, value])))
+    expect(shown).toEqual(readConfig({}))
+  })
+})
+
+describe('the map', async () => {
+  const map = await readText('docs/architecture.md')
+  const paths = [...map.matchAll(/`((?:src|test|[a-z]+)\/[a-z/-]+(?:\.ts)?)`/g)].map(([, path = '']) => path)
+
+  test('leads only to files and folders that exist', async () => {
+    expect(paths.length).toBeGreaterThan(10)
+    for (const path of paths) {
+      const place = /^(?:src|test)\//.test(path) ? path : `src/${path}`
+      await expect(access(new URL(place, ROOT)), path).resolves.toBeUndefined()
+    }
   })
 })
