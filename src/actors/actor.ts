@@ -31,7 +31,19 @@ export const ANONYMOUS: Actor = { kind: 'anonymous' }
  */
 export type Authorization = 'allowed' | 'forbidden' | 'hidden'
 
-/** Whether the actor may know that the tenant exists. */
+/** Whether the actor belongs to the tenant, which proves that there is such a tenant. */
+export function belongsTo(actor: Actor, tenantId: string): boolean {
+  switch (actor.kind) {
+    case 'user':
+      return actor.roles.has(tenantId)
+    case 'apiKey':
+      return actor.tenantId === tenantId
+    default:
+      return false
+  }
+}
+
+/** Whether the actor may know that the tenant exists, if it does. */
 export function canSeeTenant(actor: Actor, tenantId: string): boolean {
   switch (actor.kind) {
     case 'system':

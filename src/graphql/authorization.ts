@@ -1,8 +1,9 @@
-import { authorize } from '../actors/actor.ts'
+import { authorize, belongsTo } from '../actors/actor.ts'
 import type { Caller } from '../actors/caller.ts'
 import type { Permission } from '../actors/permissions.ts'
 import { KeywardError } from '../errors/keyward-error.ts'
 import { parsePublicIdOf } from '../public-id.ts'
+import type { GraphQLContext } from './context.ts'
 
 /** Throws UNAUTHENTICATED for a caller who has not said who it is. */
 export function requireAuthenticated({ actor }: Caller): true {
@@ -17,20 +18,33 @@ export function requireAuthenticated({ actor }: Caller): true {
 
 /**
  * Throws NOT_FOUND for a tenant that does not exist or is not the caller's, in the same words, and FORBIDDEN when the
- * caller belongs to it and lacks the permission. `tenantId` is the public id.
+ * caller belongs to it and lacks the permission. `tenantId` is the public id. At most one statement.
  */
-export function requireTenantPermission(caller: Caller, permission: Permission, tenantId: string): true {
+export async function requireTenantPermission(
+  { caller, prisma }: Pick<GraphQLContext, 'caller' | 'prisma'>,
+  permission: Permission,
+  tenantId: string,
+): Promise<true> {
   requireAuthenticated(caller)
-  const uuid = parsePublicIdOf('Tenant', tenantId)
-  const authorization = uuid === null ? 'hidden' : authorize(caller.actor, permission, uuid)
-  if (authorization === 'hidden') throw new KeywardError('NOT_FOUND', 'There is nothing under this id.')
+  const { actor } = caller
+  const id = requireTenantUuid(tenantId)
+  const authorization = authorize(actor, permission, id)
+  if (authorization === 'hidden') throw notFound()
   if (authorization === 'forbidden') throw new KeywardError('FORBIDDEN', `This needs the permission \`${permission}\`.`)
+  // Whoever may look into every tenant can name one that there is not.
+  const exists =
+    belongsTo(actor, id) || (await prisma.tenant.findUnique({ where: { id }, select: { id: true } })) !== null
+  if (!exists) throw notFound()
   return true
 }
 
 /** The tenant's UUID, for a field whose `tenantPermission` was granted. */
 export function requireTenantUuid(tenantId: string): string {
   const uuid = parsePublicIdOf('Tenant', tenantId)
-  if (uuid === null) throw new KeywardError('NOT_FOUND', 'There is nothing under this id.')
+  if (uuid === null) throw notFound()
   return uuid
+}
+
+function notFound(): KeywardError {
+  return new KeywardError('NOT_FOUND', 'There is nothing under this id.')
 }

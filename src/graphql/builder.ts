@@ -100,9 +100,9 @@ export const builder = new SchemaBuilder<SchemaTypes>({
   scopeAuth: {
     defaultStrategy: 'all',
     authorizeOnSubscribe: true,
-    authScopes: ({ caller }) => ({
-      authenticated: () => requireAuthenticated(caller),
-      tenantPermission: ({ permission, tenantId }) => requireTenantPermission(caller, permission, tenantId),
+    authScopes: (ctx) => ({
+      authenticated: () => requireAuthenticated(ctx.caller),
+      tenantPermission: ({ permission, tenantId }) => requireTenantPermission(ctx, permission, tenantId),
     }),
     unauthorizedError: () => new KeywardError('FORBIDDEN', 'The caller may not see this field.'),
   },

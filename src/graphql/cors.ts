@@ -18,11 +18,11 @@ export function allowOrigin(req: IncomingMessage, res: ServerResponse, origins: 
 }
 
 /** Answers a browser that asks whether a page may send what it wants to send. Without an allowed origin that is a no. */
-export function answerPreflight(res: ServerResponse): void {
+export function answerPreflight(res: ServerResponse, requestId: string): void {
   if (res.hasHeader('Access-Control-Allow-Origin')) {
     res.setHeader('Access-Control-Allow-Methods', 'GET, POST')
     res.setHeader('Access-Control-Allow-Headers', ALLOWED_HEADERS)
     res.setHeader('Access-Control-Max-Age', PREFLIGHT_TTL_SECONDS)
   }
-  res.writeHead(204, { Allow: 'GET, HEAD, POST, OPTIONS' }).end()
+  res.writeHead(204, { Allow: 'GET, HEAD, POST, OPTIONS', 'X-Request-Id': requestId }).end()
 }

@@ -6,7 +6,7 @@ import { createLRUCache, createYoga, type GraphQLParams, type Plugin } from 'gra
 import type { Caller } from '../actors/caller.ts'
 import type { CommandRunner } from '../commands/command-runner.ts'
 import { KeywardError } from '../errors/keyward-error.ts'
-import { findMediaTypeError, parseJson, readBody } from '../http/body.ts'
+import { findMediaTypeError, readBody } from '../http/body.ts'
 import type { Route } from '../http/router.ts'
 import type { Logger } from '../lib/logger.ts'
 import type { GraphQLContext } from './context.ts'
@@ -14,7 +14,7 @@ import { allowOrigin, answerPreflight, CSRF_HEADER } from './cors.ts'
 import { documentLimits } from './document-limits.ts'
 import { errorFormat } from './format-error.ts'
 import { sendGraphiql, wantsGraphiql } from './graphiql.ts'
-import { parseGraphQLParams } from './graphql-params.ts'
+import { readBodyParams, readUrlParams } from './graphql-params.ts'
 import { BODY_BYTES_MAX, DOCUMENTS_REMEMBERED_MAX } from './limits.ts'
 import { toExpectedError } from './user-errors.ts'
 
@@ -33,8 +33,7 @@ export interface GraphQLRouteDeps {
 interface ServerContext {
   readonly nodeRequest: IncomingMessage
   readonly requestId: string
-  /** What a POST asks for; a GET says it in its query string. */
-  readonly params: GraphQLParams | null
+  readonly params: GraphQLParams
 }
 
 export const GRAPHQL_PATH = '/graphql'
@@ -57,11 +56,11 @@ export function createGraphQLRoute(deps: GraphQLRouteDeps): Route {
     path: GRAPHQL_PATH,
     async handle(req, res, requestId) {
       allowOrigin(req, res, origins)
-      if (req.method === 'OPTIONS') return answerPreflight(res)
+      if (req.method === 'OPTIONS') return answerPreflight(res, requestId)
       if (wantsGraphiql(req)) return sendGraphiql(req, res, requestId)
       refuseMethod(req)
       refuseForgery(req)
-      const params = req.method === 'POST' ? await readParams(req) : null
+      const params = req.method === 'POST' ? await readPost(req) : readUrlParams(req.url ?? '')
       const context = { nodeRequest: req, requestId, params }
       const response = await yoga.handleNodeRequestAndResponse(toYogaRequest(req), res, context)
       await send(res, response, requestId)
@@ -92,12 +91,10 @@ function createServer(deps: GraphQLRouteDeps) {
   })
 }
 
-/** Hands Yoga what was read from the body. */
+/** Hands Yoga what was read already. */
 function takeParams(): Plugin<object, ServerContext> {
   return {
-    onRequestParse({ serverContext: { params }, setRequestParser }) {
-      if (params !== null) setRequestParser(() => params)
-    },
+    onRequestParse: ({ serverContext: { params }, setRequestParser }) => setRequestParser(() => params),
   }
 }
 
@@ -122,10 +119,10 @@ function refuseForgery(req: IncomingMessage): void {
   throw new KeywardError('CSRF_HEADER_MISSING', `Send POST with a JSON body, or the header \`${CSRF_HEADER}\`.`)
 }
 
-async function readParams(req: IncomingMessage): Promise<GraphQLParams> {
+async function readPost(req: IncomingMessage): Promise<GraphQLParams> {
   const mediaTypeError = findMediaTypeError(req)
   if (mediaTypeError !== null) throw mediaTypeError
-  return parseGraphQLParams(parseJson(await readBody(req, BODY_BYTES_MAX)))
+  return readBodyParams(await readBody(req, BODY_BYTES_MAX))
 }
 
 /** The body was read already; another one keeps Yoga from waiting for it. HEAD is a GET whose answer Node cuts short. */

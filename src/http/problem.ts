@@ -86,7 +86,12 @@ export function toKeywardError(thrown: unknown): KeywardError {
   return new KeywardError('INTERNAL', 'The cause is in the log, under the id of this request.', { cause: thrown })
 }
 
+/** A name that the caller chose can hold half a character, which no URI can. */
+function escapeStep(step: string): string {
+  return step.toWellFormed().replaceAll('~', '~0').replaceAll('/', '~1')
+}
+
 function toProblemIssue({ path, detail }: InputIssue): ProblemIssue {
-  const steps = path.map((step) => `/${encodeURIComponent(String(step).replaceAll('~', '~0').replaceAll('/', '~1'))}`)
+  const steps = path.map((step) => `/${encodeURIComponent(escapeStep(String(step)))}`)
   return { pointer: `#${steps.join('')}`, detail }
 }

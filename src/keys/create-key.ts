@@ -5,9 +5,10 @@ import { planConfigChange } from '../configs/plan-config-change.ts'
 import { readTenantConfig } from '../configs/stored-config.ts'
 import { KeywardError, validationFailed } from '../errors/keyward-error.ts'
 import type { ApiKey, Prisma } from '../generated/prisma/client.ts'
-import { formatPublicId, parsePublicIdOf } from '../public-id.ts'
+import { formatPublicId } from '../public-id.ts'
 import { findUngrantableScopes } from '../scopes/grantable-scopes.ts'
 import type { Envelope } from '../secrets/envelope.ts'
+import { findTenantId } from '../tenants/tenant-store.ts'
 import { describeCredits } from './credit-rules.ts'
 import { findExpiryFault, resolveExpiry } from './key-expiry.ts'
 import { CONFIG_PATH, type CreateKeyInput, validateNewKey } from './key-rules.ts'
@@ -38,7 +39,7 @@ export function createKeyCommand({ envelope, systemConfig }: CreateKeyDeps): Com
   return defineTenantCommand({
     name: 'create-key',
     permission: 'keys:create',
-    tenantOf: ({ tenantId }) => parsePublicIdOf('Tenant', tenantId),
+    tenantOf: ({ tenantId }, find) => findTenantId(find, tenantId),
     validate: validateNewKey,
     async execute(work, input) {
       const { tx, now, tenantId, actor, newId, randomBytes } = work

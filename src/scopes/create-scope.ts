@@ -3,7 +3,8 @@ import { isUniqueViolation } from '../db/database-failures.ts'
 import { type InputIssue, KeywardError } from '../errors/keyward-error.ts'
 import type { Scope } from '../generated/prisma/client.ts'
 import { findLineFault, findProseFault } from '../lib/text-fault.ts'
-import { formatPublicId, parsePublicIdOf } from '../public-id.ts'
+import { formatPublicId } from '../public-id.ts'
+import { findTenantId } from '../tenants/tenant-store.ts'
 import { parseScopeName, RESERVED_SCOPE_PREFIX } from './scope-name.ts'
 
 const DESCRIPTION_CHARACTERS_MAX = 1000
@@ -39,7 +40,7 @@ function validateScope({ name, description, category }: ScopeInput): readonly In
 export const createScope = defineTenantCommand<ScopeInput, Scope>({
   name: 'create-scope',
   permission: 'scopes:write',
-  tenantOf: ({ tenantId }) => parsePublicIdOf('Tenant', tenantId),
+  tenantOf: ({ tenantId }, find) => findTenantId(find, tenantId),
   validate: validateScope,
   async execute({ tx, now, newId, tenantId }, input) {
     const { name, description = null, category = null } = input

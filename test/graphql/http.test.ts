@@ -242,6 +242,26 @@ describe('a body', () => {
   })
 })
 
+describe('a query string', () => {
+  test.each([
+    ['without a query', ''],
+    ['whose variables are no JSON', 'query={__typename}&variables={'],
+    ['whose variables are a list', 'query={__typename}&variables=[]'],
+    ['with a field that there is not', 'query={__typename}&quarry=1'],
+    ['that is no query string', '%%%&&&==='],
+  ])('%s is refused', async (_, query) => {
+    expectProblem(await send(app, `/graphql?${query}`, { headers: CSRF }), 400, 'VALIDATION_FAILED')
+  })
+
+  test('carries variables and the name of an operation', async () => {
+    const query = encodeURIComponent(
+      'query A { a: __typename } query B($is: Boolean!) { b: __typename @include(if: $is) }',
+    )
+    const answer = await send(app, `/graphql?query=${query}&operationName=B&variables={"is":true}`, { headers: CSRF })
+    expect(JSON.parse(answer.text)).toEqual({ data: { b: 'Query' } })
+  })
+})
+
 describe('a method', () => {
   test.each(['PUT', 'DELETE', 'PATCH'])('%s is refused with those that are taken', async (method) => {
     const answer = await send(app, '/graphql', { method, headers: JSON_TYPE, body: body('{ __typename }') })

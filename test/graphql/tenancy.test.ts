@@ -7,7 +7,15 @@ import { startTestApp, type TestApp } from '../harness/app.ts'
 import { type HttpAnswer, send, sendGraphQL } from '../harness/client.ts'
 import { Tenants } from '../harness/operations.ts'
 import { findAuditRecords, findOutboxRecords } from '../harness/records.ts'
-import { findPlatformTenantId, seedAdmin, seedUser, type TenantSeed, type UserSeed, uuidOf } from '../harness/seed.ts'
+import {
+  findPlatformTenantId,
+  type SessionSeed,
+  seedAdmin,
+  seedUser,
+  type TenantSeed,
+  type UserSeed,
+  uuidOf,
+} from '../harness/seed.ts'
 import { FIELD_CASES, type FieldCase, type ThingIds } from './field-cases.ts'
 
 const TYPES = { tenantId: 'Tenant', apiKeyId: 'ApiKey', scopeId: 'Scope', userId: 'User' } as const
@@ -16,10 +24,13 @@ let app: TestApp
 let own: ThingIds
 let foreign: ThingIds
 let caller: UserSeed
+/** May look into every tenant, also into one that there is not. */
+let platformAdmin: SessionSeed
 
 beforeAll(async () => {
   app = await startTestApp()
   const admin = await seedAdmin(app)
+  platformAdmin = admin
   const [ownTenant, foreignTenant] = [await admin.tenant(), await admin.tenant()]
   caller = await seedUser(app, { tenantId: ownTenant.tenantId, role: 'OWNER' })
   own = await seedThings(ownTenant)
@@ -57,13 +68,19 @@ function setPath(variables: Record<string, unknown>, path: string, value: string
   return { ...variables, [head]: setPath({ ...below }, rest.join('.'), value) }
 }
 
-function call(fieldCase: FieldCase, path: string, id: string, requestId = 'x'): Promise<HttpAnswer> {
+function call(
+  fieldCase: FieldCase,
+  path: string,
+  id: string,
+  requestId = 'x',
+  who: SessionSeed = caller,
+): Promise<HttpAnswer> {
   return send(app, '/graphql', {
     method: 'POST',
     headers: {
       'content-type': 'application/json',
       accept: 'application/graphql-response+json',
-      authorization: `Bearer ${caller.accessToken}`,
+      authorization: `Bearer ${who.accessToken}`,
       'x-request-id': requestId,
     },
     body: JSON.stringify({ query: fieldCase.document, variables: setPath(fieldCase.variables?.(own) ?? {}, path, id) }),
@@ -117,6 +134,13 @@ describe.each(cases)("another tenant's $thing as $path of $name", ({ name, path,
     ]
     const others = otherTypes.map((type) => formatPublicId(type, uuidOf(foreign[thing])))
     for (const id of [...odd, ...others]) expect((await call(fieldCase, path, id)).text).toBe(theirs.text)
+  })
+
+  test('that does not exist is answered to an admin of the installation as to everybody', async () => {
+    const id = formatPublicId(TYPES[thing], randomUUIDv7())
+    const missing = await call(fieldCase, path, id)
+    const asAdmin = await call(fieldCase, path, id, 'x', platformAdmin)
+    expect(asAdmin.text).toBe(missing.text)
   })
 
   test('is found when it is the own one', async () => {
