@@ -96,7 +96,7 @@ describe('the number of statements', () => {
     await fixture.client.flood(times(300, { key: token, ...REQUEST }))
     fixture.statements.length = 0
     await fixture.dataPlane.flush()
-    expect(fixture.statements.length).toBeLessThanOrEqual(11)
+    expect(fixture.statements.length).toBeLessThanOrEqual(12)
     fixture.statements.length = 0
     await fixture.dataPlane.flush()
     expect(fixture.statements).toEqual([])
