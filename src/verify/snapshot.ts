@@ -6,6 +6,7 @@ import { compileScopeSet, type ScopeSet } from '../scopes/scope-set.ts'
 import type { AccessRules } from './access/access-rules.ts'
 import type { CompileConfigRules } from './config-rules.ts'
 import type { LimitPlan } from './limits/limit-plan.ts'
+import type { Subject } from './limits/subject-table.ts'
 import type { KeyRecord } from './ports.ts'
 import { createSigningKey, type SigningKey } from './signature/message-authentication.ts'
 import type { UsageTally } from './usage-tally.ts'
@@ -23,7 +24,8 @@ export interface Verifier {
 
 /**
  * A key as verification sees it. Everything that takes time is done when it is made, once per fill, so that a warm
- * verification only compares numbers, looks up sets and joins strings. Never changed afterwards, but for `tally`.
+ * verification only compares numbers, looks up sets and joins strings. Never changed afterwards, but for `tally` and
+ * `keyLimiters`.
  */
 export interface KeySnapshot {
   readonly keyId: string
@@ -54,6 +56,8 @@ export interface KeySnapshot {
   readonly rotationJson: string
   /** Where the usage recorder counts; its own, kept here because finding it elsewhere would cost more than counting. */
   tally: UsageTally | null
+  /** The same for the limits. */
+  keyLimiters: Subject | null
 }
 
 export type CompileSnapshot = (record: KeyRecord) => KeySnapshot
@@ -102,6 +106,7 @@ export function createSnapshotCompiler(compileConfigRules: CompileConfigRules): 
       identityJson: formatIdentity(record, held),
       rotationJson: formatRotation(record),
       tally: null,
+      keyLimiters: null,
     }
   }
 }
@@ -118,7 +123,15 @@ function formatIdentity(record: KeyRecord, heldScopes: readonly string[]): strin
     metadata: record.metadata,
     expiresAt: formatInstant(record.expiresAt),
   })
-  return `",${members.slice(1, -1)}`
+  return copyFlat(`",${members.slice(1, -1)}`)
+}
+
+/**
+ * The same ASCII text in one piece of memory. What joining and slicing returns refers to its parts, which keeps them all
+ * in memory, and has them gathered anew for every answer.
+ */
+function copyFlat(text: string): string {
+  return Buffer.from(text, 'latin1').toString('latin1')
 }
 
 /** Nearly all keys share this text, which then stays in the processor's cache. */

@@ -45,6 +45,8 @@ export interface StoredQuotas {
 export interface LimitSubject {
   readonly keyId: string
   readonly tenantId: string
+  /** The limits' own: what they found under `keyId` last time, since looking for it costs as much as counting. */
+  keyLimiters?: Subject | null
 }
 
 /**
@@ -112,12 +114,22 @@ export function createLimits(options: LimitsOptions): Limits {
   const limiters: Limiter[] = []
   const rooms: number[] = []
 
+  function findKey(who: LimitSubject, steadyMs: number): Subject | null {
+    const kept = who.keyLimiters
+    if (kept === undefined || kept === null || kept.table !== keys) {
+      who.keyLimiters = findOrOpen(keys, who.keyId, who.tenantId, steadyMs)
+      return who.keyLimiters
+    }
+    kept.lastUsedMs = steadyMs
+    return kept
+  }
+
   /** Null: a lease is needed to decide. */
   function decide(plan: LimitPlan, who: LimitSubject, cost: number, clockMs: number): LimitDecision | null {
     const steadyMs = time.observe(clockMs)
     const { rules } = plan
     const units = cost === 0 ? 1 : cost
-    const key = plan.hasKeyRules ? findOrOpen(keys, who.keyId, who.tenantId, steadyMs) : null
+    const key = plan.hasKeyRules ? findKey(who, steadyMs) : null
     const tenant = plan.hasTenantRules ? findOrOpen(tenants, who.tenantId, who.tenantId, steadyMs) : null
 
     let fits = true

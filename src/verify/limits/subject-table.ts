@@ -10,6 +10,8 @@ export interface Subject {
   readonly id: string
   /** Whose share of the table the subject takes. */
   readonly tenantId: string
+  /** The table that it is in; null once that has forgotten it. Whoever still holds it then must not use it any more. */
+  table: SubjectTable | null
   lastUsedMs: number
   second: TokenBucket | null
   minute: SlidingWindow | null
@@ -67,9 +69,10 @@ export class SubjectTable {
       const mine = full ? null : tenantId
       if (!this.#forgetOne(steadyMs, mine)) return null
     }
-    const subject = {
+    const subject: Subject = {
       id,
       tenantId,
+      table: this,
       lastUsedMs: steadyMs,
       second: null,
       minute: null,
@@ -136,6 +139,7 @@ export class SubjectTable {
   }
 
   #forget(subject: Subject): void {
+    subject.table = null
     this.#subjects.delete(subject.id)
     const count = (this.#counts.get(subject.tenantId) ?? 1) - 1
     if (count > 0) this.#counts.set(subject.tenantId, count)
