@@ -31,25 +31,69 @@ type ConnectCallback = (
 ) => void
 
 /**
- * The only way to the database. Three things are added to pg's pool: inside a transaction nobody gets a second
- * connection, the number of those who wait is bounded, and a connection survives a statement that failed.
+ * How long after PostgreSQL's own deadline an answer is still waited for. When it comes no more, the network has swallowed
+ * it: a connection that nobody gave up would stay out of the pool for as long as TCP believes in it, which is for hours.
+ */
+const ANSWER_SLACK_MS = 2_000
+
+/**
+ * The only way to the database. Four things are added to pg's pool: inside a transaction nobody gets a second
+ * connection, the number of those who wait is bounded, a connection survives a statement that failed, and none is handed
+ * out again that is older than a silence: when one got no answer, the others that crossed the same network are as dead,
+ * and each would cost somebody a deadline to find that out.
  */
 export class DatabasePool extends pg.Pool {
   readonly #waitingMax: number
+  readonly #connectedAt = new WeakMap<pg.PoolClient, number>()
+  #lastSilenceAt = Number.NEGATIVE_INFINITY
 
   constructor(config: pg.PoolConfig, waitingMax: number) {
     super(config)
     this.#waitingMax = waitingMax
+    this.on('connect', (client) => {
+      this.#connectedAt.set(client, performance.now())
+      // pg also reports the loss of a connection that is in use to nobody in particular, and without a listener that would
+      // end the process. Who uses it hears of the loss by the statement that fails.
+      client.on('error', () => {})
+    })
   }
 
   override connect(): Promise<pg.PoolClient>
   override connect(callback: ConnectCallback): void
   override connect(callback?: ConnectCallback): Promise<pg.PoolClient> | undefined {
     const refusal = refuseSecondConnection() ?? this.#refuseCrowd()
-    if (!callback) return refusal ? Promise.reject(refusal) : super.connect().then(keepAfterFailedStatement)
-    if (refusal) callback(refusal, undefined, () => {})
-    else super.connect((error, client, done) => callback(error, client && keepAfterFailedStatement(client), done))
-    return undefined
+    if (callback) {
+      if (refusal) callback(refusal, undefined, () => {})
+      else this.#take(callback)
+      return undefined
+    }
+    if (refusal) return Promise.reject(refusal)
+    return new Promise((resolve, reject) => {
+      this.#take((error, client) => (client ? resolve(client) : reject(error)))
+    })
+  }
+
+  #take(callback: ConnectCallback): void {
+    super.connect((error, client, done) => {
+      if (client && (this.#connectedAt.get(client) ?? 0) < this.#lastSilenceAt) {
+        done(true)
+        this.#take(callback)
+      } else callback(error, client && this.#watchRelease(client), done)
+    })
+  }
+
+  /**
+   * pg's pool closes a connection after every failed statement, also after a unique violation, and connecting anew costs
+   * more than the statement did. An error that PostgreSQL reported about a statement says nothing against the connection,
+   * unless it leaves a transaction open.
+   */
+  #watchRelease(client: pg.PoolClient): pg.PoolClient {
+    const release = client.release
+    client.release = (error) => {
+      if (isSilence(error)) this.#lastSilenceAt = performance.now()
+      release(isAboutStatement(error) && client.getTransactionStatus() === 'I' ? undefined : error)
+    }
+    return client
   }
 
   #refuseCrowd(): DatabaseError | null {
@@ -58,14 +102,9 @@ export class DatabasePool extends pg.Pool {
   }
 }
 
-/**
- * pg's pool closes a connection after every failed statement, also after a unique violation, and connecting anew costs
- * more than the statement did. An error that PostgreSQL reported about a statement says nothing against the connection.
- */
-function keepAfterFailedStatement(client: pg.PoolClient): pg.PoolClient {
-  const release = client.release
-  client.release = (error) => release(isAboutStatement(error) ? undefined : error)
-  return client
+/** What pg says, without a code, when `query_timeout` is over. */
+function isSilence(error: unknown): boolean {
+  return error instanceof Error && error.message === 'Query read timeout'
 }
 
 /** SQLSTATE classes of a statement alone: 21–23 data and constraints, 25 is left out because it is the session's state. */
@@ -80,6 +119,7 @@ function isAboutStatement(error: unknown): boolean {
  * @throws DatabaseError ADDRESS_INVALID
  */
 export function createPool(options: PoolOptions): DatabasePool {
+  const { statementTimeoutMs = 10_000 } = options
   const pool = new DatabasePool(
     {
       // Prisma's adapter writes and reads times as if every session were in UTC.
@@ -88,7 +128,8 @@ export function createPool(options: PoolOptions): DatabasePool {
       max: options.connectionsMax ?? 16,
       connectionTimeoutMillis: options.acquireTimeoutMs ?? 5_000,
       idleTimeoutMillis: 60_000,
-      statement_timeout: options.statementTimeoutMs ?? 10_000,
+      statement_timeout: statementTimeoutMs,
+      query_timeout: statementTimeoutMs + ANSWER_SLACK_MS,
       idle_in_transaction_session_timeout: options.idleInTransactionTimeoutMs ?? 30_000,
       keepAlive: true,
     },

@@ -69,9 +69,16 @@ const KEY_COLUMNS = `
            ${latestCount('tenant.id', 'month')} AS tenant_month,
            coalesce((SELECT sequence FROM quota_flushes WHERE node_id = $2), 0) AS flush_sequence`
 
+/**
+ * Whoever verifies waits no longer. The connection is given up with it: while the network swallows what is sent, each
+ * would otherwise be held until the pool's own deadline, and the first reads after the end of it would find none.
+ */
+const READ_DEADLINE_MS = 2_000
+
 /** One statement, from the unique index of hashes outward; named, so that PostgreSQL plans it once per connection. */
 const FIND_BY_TOKEN_HASH = {
   name: 'find-key-by-token-hash',
+  query_timeout: READ_DEADLINE_MS,
   text: `
     SELECT secret.id AS secret_id, secret.activated_at, secret.retires_at, NULL::bytea AS sealed_signing_secret,
            ${KEY_COLUMNS}

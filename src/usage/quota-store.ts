@@ -51,8 +51,8 @@ export function createQuotaStore(pool: pg.Pool, nodeId: string): QuotaSink {
         written = Math.max(written, sequence)
         client.release()
       } catch (error) {
-        // The connection goes, and with it the transaction. Given the error, the pool would keep it for a mere statement's.
-        client.release(true)
+        // The connection goes, and with it the transaction.
+        client.release(error instanceof Error ? error : true)
         throw error
       }
     },

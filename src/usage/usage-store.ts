@@ -58,8 +58,8 @@ export function createUsageStore(pool: pg.Pool): UsageSink {
         await client.query('COMMIT')
         client.release()
       } catch (error) {
-        // The connection goes, and with it the transaction. Given the error, the pool would keep it for a mere statement's.
-        client.release(true)
+        // The connection goes, and with it the transaction.
+        client.release(error instanceof Error ? error : true)
         throw error
       }
     },

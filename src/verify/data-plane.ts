@@ -71,12 +71,16 @@ export interface DataPlaneDeps {
   readonly staleMaxMs?: number
 }
 
+/** As long as a read of a key may take. */
+const LEASE_DEADLINE_MS = 2_000
+
 export function createDataPlane(deps: DataPlaneDeps): DataPlane {
   const { clock, logger, isIssuedPrefix, trustedProxies = [] } = deps
   const staleness = deps.staleMaxMs === undefined ? {} : { staleMaxMs: deps.staleMaxMs }
   const limits = createLimits({
     creditStore: deps.creditStore,
     nowMs: () => clock.now(),
+    leaseTimeoutMs: LEASE_DEADLINE_MS,
     onCreditFailure: (keyId, error) => logger.warn({ err: error, keyId }, 'Credits could not be leased or given back.'),
   })
   const compileConfigRules = createConfigRulesCompiler({

@@ -38,7 +38,7 @@ const STOP_ATTEMPTS_MAX = 3
 const KEEP_ALIVE_INTERVAL_MS = 3_600_000
 
 export function createQuotaFlusher(options: QuotaFlusherOptions): QuotaFlusher {
-  const { limits, sink, clock, logger, intervalMs = 1_000, writeDeadlineMs = 10_000 } = options
+  const { limits, sink, clock, logger, intervalMs = 1_000, writeDeadlineMs = 5_000 } = options
   let timer: NodeJS.Timeout | undefined
   let lastWrite: Promise<void> = Promise.resolve()
   let isWriting = false

@@ -61,7 +61,7 @@ const TALLIES_PER_FLUSH_MAX = 1_000
 const STOP_ATTEMPTS_MAX = 3
 
 export function createUsageRecorder(options: UsageRecorderOptions): UsageRecorder {
-  const { sink, newId, logger, intervalMs = 1_000, talliesMax = 200_000, writeDeadlineMs = 10_000 } = options
+  const { sink, newId, logger, intervalMs = 1_000, talliesMax = 200_000, writeDeadlineMs = 5_000 } = options
   /** All of the current round. */
   let open: UsageTally[] = []
   let round = 1

@@ -6,6 +6,7 @@ import { createPrisma } from '../../src/db/client.ts'
 import { isUnavailable } from '../../src/db/database-failures.ts'
 import { createPool, type DatabasePool, type PoolOptions } from '../../src/db/pool.ts'
 import { createTestDatabase, type TestDatabase } from '../harness/database.ts'
+import { startTcpProxy } from '../verify/e2e/tcp-proxy.ts'
 
 let database: TestDatabase
 
@@ -56,12 +57,14 @@ test('a connection outlives a statement that failed', async () => {
   expect(await backendOf(pool)).toBe(backend)
 })
 
-test('a connection whose session is in doubt is not handed out again', async () => {
+test('a connection that a failed statement leaves in a transaction is not handed out again', async () => {
   const pool = makePool({ connectionsMax: 1 })
   const backend = await backendOf(pool)
-  await pool.query('BEGIN')
-  await expect(pool.query('SELECT nothing')).rejects.toMatchObject({ code: '42703' })
-  await expect(pool.query('SELECT 1')).rejects.toMatchObject({ code: '25P02' })
+  const client = await pool.connect()
+  await client.query('BEGIN')
+  const failure: unknown = await client.query('SELECT nothing').catch((error: unknown) => error)
+  expect(failure).toMatchObject({ code: '42703' })
+  client.release(failure instanceof Error ? failure : true)
   expect(await backendOf(pool)).not.toBe(backend)
 })
 
@@ -83,6 +86,33 @@ test('the loss of an idle connection is a warning in the log, and the next calle
   await removed
   expect(warnings).toEqual(['an idle connection to the database was lost'])
   expect(await backendOf(pool)).toBeGreaterThan(0)
+})
+
+test('the loss of a connection that is in use is told by the statement that fails, and ends nothing else', async () => {
+  const pool = makePool({ connectionsMax: 1 })
+  const client = await pool.connect()
+  const { rows } = await client.query<{ pid: number }>('SELECT pg_backend_pid() AS pid')
+  const lost = new Promise((resolve) => client.once('end', resolve))
+  await terminate(rows[0]?.pid ?? 0)
+  await lost
+  await expect(client.query('SELECT 1')).rejects.toSatisfy(isUnavailable)
+  client.release()
+  expect(await backendOf(pool)).toBeGreaterThan(0)
+})
+
+test('an answer that never comes is given up shortly after PostgreSQL would have cancelled, with all connections of that time', async () => {
+  const proxy = await startTcpProxy(database.url)
+  onTestFinished(() => proxy.stop())
+  const pool = makePool({ url: proxy.url, connectionsMax: 4, statementTimeoutMs: 100 })
+  await Promise.all(Array.from({ length: 4 }, () => pool.query('SELECT pg_sleep(0.01)')))
+  expect(pool.idleCount).toBe(4)
+  proxy.stall()
+  await expect(pool.query('SELECT 1')).rejects.toSatisfy(isUnavailable)
+  await proxy.restore()
+  // Three more are idle, and dead.
+  const backends = new Set<number>()
+  for (let round = 0; round < 4; round++) backends.add(await backendOf(pool))
+  expect(backends.size).toBe(1)
 })
 
 test('PostgreSQL cancels a statement that takes too long', async () => {
