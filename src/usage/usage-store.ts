@@ -19,8 +19,8 @@ const ADD_KEY_COUNTS = `
   SELECT key.id, key.tenant_id, flushed.count, flushed.at, flushed.ip
     FROM unnest($1::uuid[], $2::bigint[], $3::timestamptz[], $4::text[]) AS flushed (key_id, count, at, ip)
     JOIN api_keys key ON key.id = flushed.key_id
-   ORDER BY key.id
-  ON CONFLICT (api_key_id) DO UPDATE
+   ORDER BY key.tenant_id, key.id
+  ON CONFLICT (tenant_id, api_key_id) DO UPDATE
     SET request_count = usage.request_count + excluded.request_count,
         last_used_at = greatest(usage.last_used_at, excluded.last_used_at),
         last_used_ip = CASE WHEN excluded.last_used_at >= usage.last_used_at
