@@ -22,6 +22,8 @@ export interface TcpProxy {
    * them; whoever waits on one has to notice by itself.
    */
   restore(): Promise<void>
+  /** Ends the connections that stalled, for a test that is over and need not wait until they are given up. */
+  resetStalled(): void
   stop(): Promise<void>
 }
 
@@ -49,8 +51,10 @@ export async function startTcpProxy(databaseUrl: string): Promise<TcpProxy> {
     client.on('close', () => open.delete(client))
     client.on('error', () => {})
     // Reading it notices when the server gives up.
-    if (isStalled) client.resume().on('end', () => client.destroy())
-    else forward(client)
+    if (isStalled) {
+      stalled.add(client)
+      client.resume().on('end', () => client.destroy())
+    } else forward(client)
   }
 
   function forward(client: Socket): void {
@@ -98,6 +102,9 @@ export async function startTcpProxy(databaseUrl: string): Promise<TcpProxy> {
     async restore() {
       isStalled = false
       if (!server.listening) server = await listen(port)
+    },
+    resetStalled() {
+      for (const client of open) if (stalled.has(client)) client.resetAndDestroy()
     },
     stop: async () => {
       if (server.listening) await cut()
