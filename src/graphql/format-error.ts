@@ -3,6 +3,7 @@ import { isAsyncIterable, mapAsyncIterator, type Plugin } from 'graphql-yoga'
 import { KeywardError } from '../errors/keyward-error.ts'
 import { problemHeaders } from '../http/problem.ts'
 import type { Logger } from '../lib/logger.ts'
+import { ExpectedError } from './user-errors.ts'
 
 export interface ErrorFormatDeps {
   readonly logger: Pick<Logger, 'error'>
@@ -56,6 +57,7 @@ function findCause(thrown: GraphQLError): unknown {
 
 function toKeywardError(cause: unknown, isUnavailable: (error: unknown) => boolean): KeywardError {
   if (cause instanceof KeywardError) return cause
+  if (cause instanceof ExpectedError) return cause.error
   if (cause instanceof GraphQLError) {
     // A mutation that came by GET.
     if (cause.extensions.http?.status === 405) {

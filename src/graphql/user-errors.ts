@@ -8,13 +8,18 @@ type ExpectedErrorCode = Extract<ErrorCode, 'VALIDATION_FAILED' | 'NOT_FOUND' | 
  * Failures that a caller can expect are members of the mutation's result union, so that a client which handles them all
  * is told so by its types. All other failures are top-level errors.
  */
-abstract class ExpectedError extends Error {
+export abstract class ExpectedError extends Error {
   abstract readonly code: ExpectedErrorCode
-  readonly issues: readonly InputIssue[]
+  /** What was thrown, and what is shown at the top level should the result union not name it. */
+  readonly error: KeywardError
 
-  constructor({ detail, issues }: KeywardError) {
-    super(detail)
-    this.issues = issues
+  constructor(error: KeywardError) {
+    super(error.detail)
+    this.error = error
+  }
+
+  get issues(): readonly InputIssue[] {
+    return this.error.issues
   }
 
   get path(): string[] {
