@@ -9,6 +9,8 @@ import type { SessionCommands } from '../users/session-commands.ts'
 /** What a resolver has at hand. It reads through finders that start from a tenant, and writes through commands alone. */
 export interface GraphQLContext {
   readonly caller: Caller
+  /** Who was shown in this request to be asking, beside the caller: a login has no caller yet, and tells of a person. */
+  readonly provenUserIds: Set<string>
   readonly clock: Clock
   readonly prisma: PrismaClient
   readonly sessionCommands: SessionCommands

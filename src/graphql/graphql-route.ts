@@ -102,6 +102,7 @@ function createContext({ commands, services }: GraphQLRouteDeps, caller: Caller)
   return {
     ...services,
     caller,
+    provenUserIds: new Set(),
     execute: (command, input) =>
       commands.run(command, caller, input).catch((error: unknown) => {
         throw error instanceof KeywardError ? toExpectedError(error) : error

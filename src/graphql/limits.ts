@@ -11,7 +11,7 @@ export const TOKENS_MAX = 2000
 /** Characters of one document. Documents that were parsed are remembered, so this bounds what strangers can fill memory with. */
 export const DOCUMENT_CHARACTERS_MAX = 50_000
 /** Documents that are remembered as parsed and validated, at up to a megabyte each; dashboards send a few dozen. */
-export const DOCUMENTS_REMEMBERED_MAX = 200
+export const DOCUMENTS_REMEMBERED_MAX = 100
 /** Fields at the root of one operation. */
 export const ROOT_FIELDS_MAX = 20
 /** Sum of the cost of all fields, each counted once per row that could come back. */

@@ -5,18 +5,23 @@ import type { GraphQLContext } from '../graphql/context.ts'
 import { commandErrors } from '../graphql/user-errors.ts'
 import type { SessionTokens } from './create-session.ts'
 
+/** The people that the caller has shown to be: by its session, or by the password or token of this very request. */
+function ownUserIds({ caller: { actor }, provenUserIds }: GraphQLContext): string[] {
+  return [...(actor.kind === 'user' ? [actor.userId] : []), ...provenUserIds]
+}
+
 /** Memberships that the caller may know of: its own, and those of tenants that it may see. */
-function visibleMemberships({ caller: { actor } }: GraphQLContext) {
-  const tenantIds = visibleTenantIds(actor, 'tenants:read')
+function visibleMemberships(ctx: GraphQLContext) {
+  const tenantIds = visibleTenantIds(ctx.caller.actor, 'tenants:read')
   if (tenantIds === 'all') return {}
-  const ownId = actor.kind === 'user' ? actor.userId : null
-  return { OR: [{ tenantId: { in: [...tenantIds] } }, ...(ownId === null ? [] : [{ userId: ownId }])] }
+  return { OR: [{ tenantId: { in: [...tenantIds] } }, { userId: { in: ownUserIds(ctx) } }] }
 }
 
 /** People that the caller may know of: itself, and the members of tenants that it may see. */
 export function visibleUsers(ctx: GraphQLContext) {
   const tenantIds = visibleTenantIds(ctx.caller.actor, 'tenants:read')
-  return tenantIds === 'all' ? {} : { memberships: { some: visibleMemberships(ctx) } }
+  if (tenantIds === 'all') return {}
+  return { OR: [{ id: { in: ownUserIds(ctx) } }, { memberships: { some: { tenantId: { in: [...tenantIds] } } } }] }
 }
 
 export const Role = builder.enumType('Role', {
@@ -131,20 +136,25 @@ const SessionRefreshInput = builder.inputType('SessionRefreshInput', {
   }),
 })
 
+function proven(ctx: GraphQLContext, tokens: SessionTokens): SessionTokens {
+  ctx.provenUserIds.add(tokens.userId)
+  return tokens
+}
+
 builder.mutationFields((t) => ({
   sessionCreate: t.field({
     type: SessionCreatePayload,
     description: 'Log in with e-mail and password.',
     errors: commandErrors('INVALID_CREDENTIALS', 'VALIDATION_FAILED'),
     args: { input: t.arg({ type: SessionCreateInput, required: true, description: 'Who logs in.' }) },
-    resolve: (_root, { input }, ctx) => ctx.execute(ctx.sessionCommands.create, input),
+    resolve: async (_root, { input }, ctx) => proven(ctx, await ctx.execute(ctx.sessionCommands.create, input)),
   }),
   sessionRefresh: t.field({
     type: SessionRefreshPayload,
     description: 'Exchange a refresh token for new tokens. Sent twice, it ends the session.',
     errors: commandErrors('INVALID_CREDENTIALS'),
     args: { input: t.arg({ type: SessionRefreshInput, required: true, description: 'Which session goes on.' }) },
-    resolve: (_root, { input }, ctx) => ctx.execute(ctx.sessionCommands.refresh, input),
+    resolve: async (_root, { input }, ctx) => proven(ctx, await ctx.execute(ctx.sessionCommands.refresh, input)),
   }),
   sessionEnd: t.field({
     type: SessionEndPayload,

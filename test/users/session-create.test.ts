@@ -58,6 +58,32 @@ test('a login of a member is recorded in the tenant that the member joined first
   expect(record?.tenant_id).toBe(uuidOf(tenantId))
 })
 
+test('a login tells where the person belongs, and a refresh does so too', async () => {
+  const { tenantId, slug } = await (await seedAdmin(app)).tenant()
+  const { email } = await seedUser(app, { tenantId, role: 'VIEWER' })
+  const who = 'user { email memberships { role tenant { slug } } }'
+  const created = await sendGraphQL<{ session: { refreshToken: string } }, object>(
+    app,
+    `mutation ($input: SessionCreateInput!) { session: sessionCreate(input: $input) { ... on SessionCreatePayload { refreshToken ${who} } } }`,
+    { input: { email, password: ADMIN_PASSWORD } },
+  )
+  const user = { email, memberships: [{ role: 'VIEWER', tenant: { slug } }] }
+  expect(created.data?.session).toMatchObject({ user })
+  const refreshed = await sendGraphQL<{ session: unknown }, object>(
+    app,
+    `mutation ($input: SessionRefreshInput!) { session: sessionRefresh(input: $input) { ... on SessionRefreshPayload { ${who} } } }`,
+    { input: { refreshToken: created.data?.session.refreshToken } },
+  )
+  expect(refreshed.data?.session).toEqual({ user })
+})
+
+test('a person who belongs nowhere can see itself', async () => {
+  const { userId, email, accessToken } = await seedUser(app)
+  const document = 'query ($id: ID!) { node(id: $id) { ... on User { email memberships { role } } } }'
+  const { data } = await sendGraphQL<{ node: unknown }, { id: string }>(app, document, { id: userId }, accessToken)
+  expect(data?.node).toEqual({ email, memberships: [] })
+})
+
 test('an unknown address and a wrong password are answered in the same bytes and recorded in the same form', async () => {
   const request = (email: string, id: string) =>
     send(app, '/graphql', {
