@@ -49,7 +49,7 @@ test('after kill -9 everything that was acknowledged is there, and counts that w
   const load = startLoad(server, admin, tenantId, watched)
 
   // What is answered at one moment is stored some moments later, while the load goes on.
-  await expect.poll(() => load.keys.length, { timeout: 30_000 }).toBeGreaterThan(20)
+  await expect.poll(() => load.keys.length, { timeout: 120_000 }).toBeGreaterThan(20)
   const answeredThen = load.answered.get(watched) ?? 0
   expect(answeredThen).toBeGreaterThan(0)
   let storedThen = 0
@@ -59,7 +59,7 @@ test('after kill -9 everything that was acknowledged is there, and counts that w
         storedThen = await admin.countRequests(watched)
         return storedThen
       },
-      { timeout: 30_000 },
+      { timeout: 120_000 },
     )
     .toBeGreaterThanOrEqual(answeredThen)
   server.kill('SIGKILL')

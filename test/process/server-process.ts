@@ -4,9 +4,14 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { expect, onTestFinished } from 'vitest'
+import { expect, onTestFinished, vi } from 'vitest'
 
 const MAIN = join(import.meta.dirname, '../../src/main.ts')
+
+// A deadline is for what hangs. A machine that is busy with other things can hold up one start for a minute, and a test
+// starts several.
+vi.setConfig({ testTimeout: 300_000 })
+const DEADLINE_MS = 120_000
 
 /** What it says when it is ready; the last line of it is complete by then. */
 const READY_PATTERN = /^ {2}Health {4}(http:\/\/\S+)\/health\n/m
@@ -87,7 +92,7 @@ export async function waitFor<T>(server: ServerProcess, find: () => T | undefine
         found = find()
         return found !== undefined || server.hasExited
       },
-      { timeout: 50_000, interval: 5 },
+      { timeout: DEADLINE_MS, interval: 10 },
     )
     .toBe(true)
   if (found === undefined) throw new Error(`The server ended: ${server.stderr}`)
@@ -125,7 +130,7 @@ export function findProcessesOf(path: string): readonly string[] {
 
 /** Waits until nothing of the folder's PostgreSQL runs any more. */
 export async function expectNothingLeft(dataDir: string): Promise<void> {
-  await expect.poll(() => findProcessesOf(dataDir), { timeout: 30_000 }).toEqual([])
+  await expect.poll(() => findProcessesOf(dataDir), { timeout: DEADLINE_MS }).toEqual([])
 }
 
 /** Empty for a process that has ended meanwhile. */

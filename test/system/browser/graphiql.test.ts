@@ -27,6 +27,7 @@ interface Complaints {
 
 async function openGraphiql(): Promise<{ page: Page; complaints: Complaints }> {
   const page = await browser.newPage({ viewport: { width: 1400, height: 850 } })
+  page.setDefaultTimeout(100_000)
   const complaints: Complaints = { foreignRequests: [], errors: [] }
   const isOurs = (url: string) => ['blob:', 'data:', app.baseUrl].some((start) => url.startsWith(start))
   page.on('request', (request) => {
@@ -75,7 +76,9 @@ function shown(page: Page) {
   return page.locator('section[aria-label="Result Window"]')
 }
 
-test('in GraphiQL an admin logs in, creates a tenant and sees it, and the page talks to nobody else', async () => {
+test('in GraphiQL an admin logs in, creates a tenant and sees it, and the page talks to nobody else', {
+  timeout: 300_000,
+}, async () => {
   const { page, complaints } = await openGraphiql()
 
   // The document that a newcomer finds, with nothing but the password filled in.
