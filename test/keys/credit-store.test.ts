@@ -21,6 +21,8 @@ let store: CreditStore
 beforeAll(async () => {
   database = await createTestDatabase()
   owner = new pg.Pool({ connectionString: database.ownerUrl, max: 4 })
+  // The database may be dropped before the last good-bye has arrived.
+  owner.on('error', () => {})
   pool = createPool({ url: database.url, log: { warn: () => undefined } })
   store = createCreditStore(pool)
   await owner.query(

@@ -15,6 +15,8 @@ let pool: pg.Pool
 beforeAll(async () => {
   database = await createTestDatabase()
   owner = new pg.Pool({ connectionString: database.ownerUrl, max: 2 })
+  // The database may be dropped before the last good-bye has arrived.
+  owner.on('error', () => {})
   pool = createPool({ url: database.url, log: { warn: () => undefined } })
   await owner.query(
     `INSERT INTO tenants (id, slug, name, key_prefix, created_at, updated_at) VALUES ($1, 'acme', 'acme', 'acme', now(), now())`,

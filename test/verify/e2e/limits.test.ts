@@ -52,7 +52,7 @@ describe.each(KINDS)('a limit of 10 per $name', ({ name, limitTo, code }) => {
   test('of each key and 15 of the tenant admit exactly 15 in all and no more than 10 of each key', async () => {
     const tenantId = await seedTenant(query, { config: { ...limitTo(10), aggregate: limitTo(15) } })
     const keys = await Promise.all([seedKey(query, tenantId), seedKey(query, tenantId)])
-    const counts = await Promise.all(keys.map(({ token }) => client.flood(times(200, { key: token }))))
+    const counts = await Promise.all(keys.map(({ token }) => client.flood(times(100, { key: token }))))
     const admitted = counts.map((count) => count.VALID ?? 0)
     expect(admitted.reduce((sum, count) => sum + count)).toBe(15)
     for (const count of admitted) expect(count).toBeLessThanOrEqual(10)

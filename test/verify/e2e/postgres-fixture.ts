@@ -25,6 +25,8 @@ export interface PostgresFixture extends Pick<VerifyFixture, 'clock' | 'dataPlan
 export async function startPostgresFixture(makeDeps: (query: Query) => Partial<DataPlaneDeps> = () => ({})) {
   const database = await createTestDatabase()
   const owner = new pg.Pool({ connectionString: database.ownerUrl, max: 4 })
+  // The database may be dropped before the last good-bye has arrived.
+  owner.on('error', () => {})
   const query: Query = async (sql, values) => (await owner.query(sql, values)).rows
   const statements: string[] = []
   const pool = createPool({
