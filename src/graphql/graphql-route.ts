@@ -22,7 +22,7 @@ export interface GraphQLRouteDeps {
   readonly schema: GraphQLSchema
   readonly commands: CommandRunner
   readonly identify: (req: IncomingMessage, requestId: string) => Promise<Caller>
-  readonly services: Omit<GraphQLContext, 'caller' | 'execute'>
+  readonly services: Omit<GraphQLContext, 'caller' | 'provenUserIds' | 'execute'>
   /** Origins whose pages may read answers; empty: none but our own. */
   readonly corsOrigins: readonly string[]
   readonly logger: Logger
