@@ -1,104 +1,138 @@
-import { connect, type Socket } from 'node:net'
-import { benchToken, KEY_COUNT, VERIFIER_INDEX } from './keys.ts'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { type LoadConnection, openConnection } from './load-connection.ts'
+import { LOAD_BEGINS, type LoadOrder, type LoadResult } from './load-order.ts'
+import { type NextRequest, prepareRandomRequests, prepareRequestsOnce } from './load-requests.ts'
+import { quantile } from './statistics.ts'
+
+/** The load, as a process of its own. Takes orders by IPC, one at a time, so that its own start is no part of a measurement. */
+interface Tally {
+  /** Milliseconds from when a request was sent, or should have been, to its answer. */
+  times: number[]
+  validCount: number
+  refusedCount: number
+}
+
+const openTally = (): Tally => ({ times: [], validCount: 0, refusedCount: 0 })
+
+function sendCounted(connection: LoadConnection, request: Buffer, dueAt: number, tally: Tally, next: () => void): void {
+  connection.send(request, ({ isValid, isRefused }) => {
+    tally.times.push(performance.now() - dueAt)
+    if (isValid) tally.validCount++
+    if (isRefused) tally.refusedCount++
+    next()
+  })
+}
+
+/** Keeps every connection busy until `isOver`, or until there are no more requests. */
+async function saturate(connections: readonly LoadConnection[], nextRequest: NextRequest, run: Run): Promise<void> {
+  const keepBusy = (connection: LoadConnection): Promise<void> =>
+    new Promise((resolve) => {
+      const sendNext = (): void => {
+        const request = run.isOver ? null : nextRequest()
+        if (request === null) resolve()
+        else sendCounted(connection, request, performance.now(), run.tally, sendNext)
+      }
+      sendNext()
+    })
+  await Promise.all(connections.map(keepBusy))
+}
+
+interface Run {
+  tally: Tally
+  isOver: boolean
+}
 
 /**
- * The load: keep-alive connections that each send the next request when the answer to the last one is complete. Raw
- * sockets and requests that were built beforehand, so that on a machine of two cores it is the server that is measured.
- *
- * Asked through IPC, so that its own start is no part of a measurement.
+ * Keeps this process from sleeping. A server whose client sleeps pays with each answer for waking it, several
+ * microseconds on a virtual machine: a faster server, which leaves its client no time to sleep, would be spared what a
+ * slower one has to pay, and the comparison would be about that.
  */
-export interface LoadOrder {
-  readonly port: number
-  readonly connections: number
-  readonly durationMs: number
+function stayAwake(run: Run): void {
+  if (!run.isOver) setImmediate(stayAwake, run)
 }
 
-export interface LoadResult {
-  readonly requests: number
-  readonly requestsPerSecond: number
-  readonly p50Ms: number
-  readonly p99Ms: number
-}
-
-const HEAD_END = Buffer.from('\r\n\r\n')
-const CONTENT_LENGTH = /content-length: (\d+)/i
-
-const requests = buildRequests()
-
-function buildRequests(): Buffer[] {
-  const verifier = benchToken(VERIFIER_INDEX)
-  return Array.from({ length: KEY_COUNT }, (_, index) => {
-    const body = JSON.stringify({ key: benchToken(index), scopes: ['orders:read'] })
-    const head = [
-      'POST /verify HTTP/1.1',
-      'Host: 127.0.0.1',
-      `Authorization: Bearer ${verifier}`,
-      'Content-Type: application/json',
-      `Content-Length: ${body.length}`,
-    ]
-    return Buffer.from(`${head.join('\r\n')}\r\n\r\n${body}`)
-  })
-}
-
-/** Times of one connection's answers, in microseconds. */
-type OnAnswer = (micros: number) => void
-
-function runConnection(port: number, onAnswer: OnAnswer): Promise<Socket> {
-  return new Promise((resolve, reject) => {
-    const socket = connect({ port, host: '127.0.0.1', noDelay: true })
-    let sentAt = 0
-    let missing = 0
-
-    function send(): void {
-      const request = requests[Math.floor(Math.random() * requests.length)]
-      if (request === undefined) throw new Error('There are no requests.')
-      sentAt = performance.now()
-      socket.write(request)
-    }
-
-    socket.on('data', (chunk: Buffer) => {
-      missing = missing > 0 ? missing - chunk.length : answerBytes(chunk) - chunk.length
-      if (missing > 0) return
-      if (missing < 0) throw new Error('More came than one answer.')
-      onAnswer((performance.now() - sentAt) * 1000)
-      send()
-    })
-    socket.on('error', reject)
-    socket.on('connect', () => {
-      resolve(socket)
-      send()
-    })
-  })
-}
-
-/** The length of the answer that a chunk begins. The head always comes in one piece, written at once by both servers. */
-function answerBytes(chunk: Buffer): number {
-  const headEnd = chunk.indexOf(HEAD_END)
-  const head = chunk.toString('latin1', 0, headEnd)
-  if (!head.startsWith('HTTP/1.1 200')) throw new Error(`Answered with:\n${chunk.toString()}`)
-  return headEnd + HEAD_END.length + Number(CONTENT_LENGTH.exec(head)?.[1])
-}
-
-async function run({ port, connections, durationMs }: LoadOrder): Promise<LoadResult> {
-  const times: number[] = []
+async function runClosed(connections: LoadConnection[], order: LoadOrder, durationMs: number): Promise<LoadResult> {
+  const run: Run = { tally: openTally(), isOver: false }
+  const saturated = saturate(connections, prepareRandomRequests(order), run)
+  stayAwake(run)
+  await sleep(order.warmUpMs)
+  run.tally = openTally()
   const startedAt = performance.now()
-  const sockets = await Promise.all(
-    Array.from({ length: connections }, () => runConnection(port, (micros) => times.push(micros))),
-  )
-  await new Promise((resolve) => setTimeout(resolve, durationMs))
+  process.send?.(LOAD_BEGINS)
+  await sleep(durationMs)
+  const measured = run.tally
   const seconds = (performance.now() - startedAt) / 1000
-  const measured = Float64Array.from(times).sort()
-  for (const socket of sockets) socket.destroy()
+  run.tally = openTally()
+  run.isOver = true
+  await saturated
+  return summarize(measured, seconds)
+}
+
+async function runOnce(connections: LoadConnection[], order: LoadOrder): Promise<LoadResult> {
+  const tally = openTally()
+  const startedAt = performance.now()
+  process.send?.(LOAD_BEGINS)
+  await saturate(connections, prepareRequestsOnce(order), { tally, isOver: false })
+  return summarize(tally, (performance.now() - startedAt) / 1000)
+}
+
+/** A connection that is missing at a request's instant is waited for, and the wait counts. */
+async function runOpen(connections: LoadConnection[], order: LoadOrder, ratePerSecond: number): Promise<LoadResult> {
+  const tally = openTally()
+  const nextRequest = prepareRequestsOnce(order)
+  const idle = [...connections]
+  const due: { request: Buffer; dueAt: number }[] = []
+  const startedAt = performance.now()
+  process.send?.(LOAD_BEGINS)
+
+  function dispatch(): void {
+    while (due.length > 0) {
+      const connection = idle.pop()
+      if (connection === undefined) return
+      const first = due.shift()
+      if (first === undefined) return
+      sendCounted(connection, first.request, first.dueAt, tally, () => {
+        idle.push(connection)
+        dispatch()
+      })
+    }
+  }
+
+  for (let sent = 0, request = nextRequest(); request !== null; request = nextRequest(), sent++) {
+    const dueAt = startedAt + (sent * 1000) / ratePerSecond
+    const early = dueAt - performance.now()
+    if (early > 0) await sleep(early)
+    due.push({ request, dueAt: Math.max(dueAt, startedAt) })
+    dispatch()
+  }
+  while (idle.length < connections.length) await sleep(5)
+  return summarize(tally, (performance.now() - startedAt) / 1000)
+}
+
+function summarize({ times, validCount, refusedCount }: Tally, seconds: number): LoadResult {
+  const sorted = Float64Array.from(times).sort()
   return {
-    requests: measured.length,
-    requestsPerSecond: measured.length / seconds,
-    p50Ms: quantile(measured, 0.5),
-    p99Ms: quantile(measured, 0.99),
+    requests: sorted.length,
+    seconds,
+    requestsPerSecond: sorted.length / seconds,
+    p50Ms: quantile(sorted, 0.5),
+    p99Ms: quantile(sorted, 0.99),
+    maxMs: quantile(sorted, 1),
+    validCount,
+    refusedCount,
   }
 }
 
-function quantile(sorted: Float64Array, share: number): number {
-  return (sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? Number.NaN) / 1000
+async function obey(order: LoadOrder): Promise<LoadResult> {
+  const { port, pace } = order
+  const connections = await Promise.all(Array.from({ length: order.connections }, () => openConnection(port)))
+  try {
+    if (pace.kind === 'closed') return await runClosed(connections, order, pace.durationMs)
+    if (pace.kind === 'once') return await runOnce(connections, order)
+    return await runOpen(connections, order, pace.ratePerSecond)
+  } finally {
+    for (const connection of connections) connection.close()
+  }
 }
 
 function isOrder(message: unknown): message is LoadOrder {
@@ -106,7 +140,6 @@ function isOrder(message: unknown): message is LoadOrder {
 }
 
 process.on('message', async (message: unknown) => {
-  if (!isOrder(message)) return
-  process.send?.(await run(message))
+  if (isOrder(message)) process.send?.(await obey(message))
 })
 process.on('disconnect', () => process.exit())

@@ -1,0 +1,33 @@
+import { spawnSync } from 'node:child_process'
+import { cpus, loadavg, setPriority, totalmem } from 'node:os'
+
+/**
+ * Servers get the first processor for themselves and the load the others, so that they do not take turns on one. Where
+ * it is allowed, both go before whatever else runs on the machine.
+ */
+const cores = cpus()
+const canPin = cores.length > 1 && spawnSync('taskset', ['-V']).status === 0
+const CPUS = { server: '0', load: cores.length > 2 ? `1-${cores.length - 1}` : '1' } as const
+const PRIORITY = -15
+
+export function settle(pid: number | undefined, role: keyof typeof CPUS): void {
+  if (pid === undefined) return
+  if (canPin) spawnSync('taskset', ['-a', '-c', '-p', CPUS[role], String(pid)])
+  try {
+    setPriority(pid, PRIORITY)
+  } catch {
+    // Only the superuser may; then the bench waits its turn like everybody.
+  }
+}
+
+export function describeMachine(): string {
+  const model = cores[0]?.model.trim()
+  const gigabytes = Math.round(totalmem() / 2 ** 30)
+  const pinned = canPin ? 'servers and load on processors of their own' : 'servers and load not pinned'
+  return `${model}, ${cores.length} cores, ${gigabytes} GB, Node ${process.versions.node}, ${pinned}`
+}
+
+/** Processes that wanted to run, on average over the last minute: beyond what the bench itself needs, it is noise. */
+export function describeNoise(): string {
+  return `load average ${loadavg()[0]?.toFixed(1)}`
+}

@@ -1,0 +1,104 @@
+import { type ChildProcess, fork, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { createInterface } from 'node:readline'
+import { LOAD_BEGINS, type LoadOrder, type LoadResult } from './load-order.ts'
+import { settle } from './machine.ts'
+import type { ProcessReport } from './servers/report-process.ts'
+
+/** The processes of the bench. All of them end with it. */
+export interface ServerUnderTest {
+  readonly port: number
+  report(question: 'cpu' | 'memory'): Promise<ProcessReport>
+  stop(): Promise<void>
+}
+
+export interface ServerStart {
+  readonly file: string
+  readonly args?: readonly string[]
+  readonly nodeArgs?: readonly string[]
+  readonly env?: Readonly<Record<string, string>>
+}
+
+const directory = import.meta.dirname
+const ADDRESS = /http:\/\/127\.0\.0\.1:(\d+)/
+
+/** Resolves when the server has printed its address. */
+export async function startServer({ file, args = [], nodeArgs = [], env = {} }: ServerStart): Promise<ServerUnderTest> {
+  const reporter = ['--import', `${directory}/servers/report-process.ts`]
+  const child = spawn(process.execPath, [...reporter, ...nodeArgs, file, ...args], {
+    stdio: ['ignore', 'pipe', 'inherit', 'ipc'],
+    env: { ...process.env, ...env },
+  })
+  settle(child.pid, 'server')
+  const { stdout } = child
+  if (stdout === null) throw new Error('The server has no output.')
+  for await (const line of createInterface({ input: stdout })) {
+    const port = Number(ADDRESS.exec(line)?.[1])
+    if (Number.isNaN(port)) continue
+    // Threads that were started meanwhile.
+    settle(child.pid, 'server')
+    stdout.resume()
+    return { port, report: (question) => askForReport(child, question), stop: () => stopChild(child) }
+  }
+  throw new Error(`${file} ended without saying its address.`)
+}
+
+async function askForReport(child: ChildProcess, question: 'cpu' | 'memory'): Promise<ProcessReport> {
+  child.send(question)
+  const [answer] = await once(child, 'message')
+  return answer
+}
+
+async function stopChild(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return
+  const ended = once(child, 'exit')
+  child.kill('SIGTERM')
+  await ended
+}
+
+export interface Measurement extends LoadResult {
+  /** Processor time of the server. Less shaken than throughput by whatever else the machine does. */
+  readonly cpuMicrosPerRequest: number
+  /** Part of the time in which the server worked: well below 1, it waited for the load or for another process. */
+  readonly busyShare: number
+}
+
+export interface LoadProcess {
+  run(order: LoadOrder, server: ServerUnderTest): Promise<Measurement>
+  stop(): void
+}
+
+export function startLoad(): LoadProcess {
+  const child = fork(`${directory}/load.ts`)
+  settle(child.pid, 'load')
+  return {
+    async run(order, server) {
+      child.send(order)
+      const [begins] = await once(child, 'message')
+      if (begins !== LOAD_BEGINS) throw new Error('The load did not begin.')
+      const resulted = once(child, 'message')
+      const before = await server.report('cpu')
+      const [result]: LoadResult[] = await resulted
+      const after = await server.report('cpu')
+      if (result === undefined) throw new Error('The load gives no result.')
+      const cpuMicros = after.cpuMicros - before.cpuMicros
+      return {
+        ...result,
+        cpuMicrosPerRequest: cpuMicros / result.requests,
+        busyShare: cpuMicros / 1e6 / result.seconds,
+      }
+    },
+    stop: () => child.disconnect(),
+  }
+}
+
+/** Runs a file that measures by itself, alone on the servers' processor, and sends one message with what it found. */
+export async function runMeasuringProcess(file: string, nodeArgs: readonly string[] = []): Promise<unknown> {
+  const child = fork(file, { execArgv: [...nodeArgs] })
+  settle(child.pid, 'server')
+  const failed = once(child, 'exit').then(([code]) => Promise.reject(new Error(`${file} ended with ${code}.`)))
+  const [found] = await Promise.race([once(child, 'message'), failed])
+  failed.catch(() => undefined)
+  child.disconnect()
+  return found
+}
