@@ -1,30 +1,84 @@
 import type { Role } from '../generated/prisma/enums.ts'
 
+const EVERYBODY = ['OWNER', 'ADMIN', 'DEVELOPER', 'VIEWER'] as const
+const WRITERS = ['OWNER', 'ADMIN', 'DEVELOPER'] as const
+const ADMINS = ['OWNER', 'ADMIN'] as const
+/** What a tenant may not do to itself: people and keys of the platform tenant alone. */
+const PLATFORM_ALONE = [] as const
+
 /**
  * The one table of permissions: what it allows and which roles hold it in their tenant. A machine holds a permission
  * when its key has the scope `keyward:` + the permission's name, or a wildcard over it.
  */
 export const PERMISSIONS = {
-  'tenants:read': { description: 'See the tenant.', roles: ['OWNER', 'ADMIN', 'DEVELOPER', 'VIEWER'] },
-  'tenants:create': { description: 'Create tenants; people and keys of the platform tenant alone.', roles: [] },
+  'tenants:read': { description: 'See the tenant.', roles: EVERYBODY },
+  'tenants:create': {
+    description: 'Create tenants; people and keys of the platform tenant alone.',
+    roles: PLATFORM_ALONE,
+  },
+  'tenants:update': { description: 'Change what the tenant is called and its time zone.', roles: ADMINS },
   'tenants:suspend': {
     description: 'Suspend and resume tenants; people and keys of the platform tenant alone.',
-    roles: [],
+    roles: PLATFORM_ALONE,
   },
-  'configs:write': { description: 'Set the configuration of the tenant and of its keys.', roles: ['OWNER', 'ADMIN'] },
-  'credits:write': { description: 'Set and top up the credits of keys.', roles: ['OWNER', 'ADMIN'] },
-  'keys:read': { description: 'See keys.', roles: ['OWNER', 'ADMIN', 'DEVELOPER', 'VIEWER'] },
-  'keys:create': { description: 'Create keys.', roles: ['OWNER', 'ADMIN', 'DEVELOPER'] },
-  'keys:update': {
-    description: 'Change what keys are called, what they may do, and until when.',
-    roles: ['OWNER', 'ADMIN', 'DEVELOPER'],
+  'tenants:delete': { description: 'Delete the tenant with all that belongs to it.', roles: ['OWNER'] },
+  'members:read': { description: 'See who belongs to the tenant, and who is invited.', roles: EVERYBODY },
+  'members:invite': { description: 'Invite people into the tenant, and take invitations back.', roles: ADMINS },
+  'members:update': { description: 'Change the roles of members.', roles: ADMINS },
+  'members:remove': { description: 'Remove members.', roles: ADMINS },
+  'users:read': {
+    description: 'See everybody who has an account; people and keys of the platform tenant alone.',
+    roles: PLATFORM_ALONE,
   },
-  'keys:rotate': { description: 'Give keys new tokens.', roles: ['OWNER', 'ADMIN', 'DEVELOPER'] },
-  'keys:disable': { description: 'Disable and enable keys.', roles: ['OWNER', 'ADMIN', 'DEVELOPER'] },
-  'keys:revoke': { description: 'Revoke keys.', roles: ['OWNER', 'ADMIN', 'DEVELOPER'] },
-  'scopes:read': { description: 'See the catalogue of scopes.', roles: ['OWNER', 'ADMIN', 'DEVELOPER', 'VIEWER'] },
-  'scopes:write': { description: 'Add scopes to the catalogue.', roles: ['OWNER', 'ADMIN', 'DEVELOPER'] },
-  verify: { description: 'Verify keys of the tenant by `/verify`.', roles: ['OWNER', 'ADMIN'] },
+  'users:write': {
+    description: 'End the sessions of anybody; people and keys of the platform tenant alone.',
+    roles: PLATFORM_ALONE,
+  },
+  'users:delete': {
+    description: 'Delete accounts; people and keys of the platform tenant alone.',
+    roles: PLATFORM_ALONE,
+  },
+  'configs:read': { description: 'See the configuration of the tenant and of its keys.', roles: EVERYBODY },
+  'configs:write': { description: 'Set the configuration of the tenant and of its keys.', roles: ADMINS },
+  'configs:import': { description: 'Set the configuration of many keys from one document.', roles: ADMINS },
+  'credits:write': { description: 'Set and top up the credits of keys.', roles: ADMINS },
+  'keys:read': { description: 'See keys.', roles: EVERYBODY },
+  'keys:create': { description: 'Create keys.', roles: WRITERS },
+  'keys:update': { description: 'Change what keys are called, what they may do, and until when.', roles: WRITERS },
+  'keys:rotate': { description: 'Give keys new tokens.', roles: WRITERS },
+  'keys:disable': { description: 'Disable and enable keys.', roles: WRITERS },
+  'keys:revoke': { description: 'Revoke keys.', roles: WRITERS },
+  'keys:delete': { description: 'Delete keys for good.', roles: ADMINS },
+  'keys:import': { description: 'Bring in keys of other systems by their hashes.', roles: ADMINS },
+  'scopes:read': { description: 'See the catalogue of scopes.', roles: EVERYBODY },
+  'scopes:write': { description: 'Add scopes to the catalogue.', roles: WRITERS },
+  'scopes:update': { description: 'Describe scopes anew, switch them off and on.', roles: WRITERS },
+  'scopes:delete': { description: 'Take scopes out of the catalogue, and so from every key.', roles: ADMINS },
+  'scopes:import': { description: 'Bring in a catalogue of scopes from a document.', roles: WRITERS },
+  'scopes:export': { description: 'Take the catalogue of scopes out as a document.', roles: EVERYBODY },
+  'openapi:read': { description: 'See the operations that were imported from OpenAPI documents.', roles: EVERYBODY },
+  'openapi:write': { description: 'Import the operations and scopes of OpenAPI documents.', roles: WRITERS },
+  'openapi:delete': { description: 'Delete operations that were imported.', roles: ADMINS },
+  'openapi:generate': { description: 'Analyze OpenAPI documents and generate scopes from them.', roles: WRITERS },
+  'webhooks:read': { description: 'See webhook endpoints and what was delivered to them.', roles: WRITERS },
+  'webhooks:write': { description: 'Create and change webhook endpoints, and rotate their secrets.', roles: WRITERS },
+  'webhooks:delete': { description: 'Delete webhook endpoints.', roles: WRITERS },
+  'webhooks:retry': { description: 'Send deliveries again.', roles: WRITERS },
+  'alerts:read': {
+    description: 'See alerts and their rules, and hear of alerts as they are raised.',
+    roles: EVERYBODY,
+  },
+  'alerts:write': { description: 'Create and change the rules of alerts.', roles: WRITERS },
+  'alerts:delete': { description: 'Delete the rules of alerts.', roles: WRITERS },
+  'alerts:acknowledge': { description: 'Acknowledge alerts.', roles: WRITERS },
+  'sensitive-fields:read': { description: 'See which fields are hidden, and how.', roles: EVERYBODY },
+  'sensitive-fields:write': { description: 'Decide which fields are hidden, and how.', roles: ADMINS },
+  'sensitive-fields:delete': { description: 'Delete rules that hide fields.', roles: ADMINS },
+  'audit:read': { description: 'Read the audit log.', roles: ADMINS },
+  'audit:verify': { description: 'Check that nobody tampered with the audit log.', roles: ADMINS },
+  'audit:export': { description: 'Take the audit log out as a document.', roles: ADMINS },
+  'usage:read': { description: 'See how often keys are used, and what was denied.', roles: EVERYBODY },
+  verify: { description: 'Verify keys of the tenant by `/verify`.', roles: ADMINS },
 } as const satisfies Record<string, { description: string; roles: readonly Role[] }>
 
 export type Permission = keyof typeof PERMISSIONS

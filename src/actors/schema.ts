@@ -1,7 +1,8 @@
 import { builder } from '../graphql/builder.ts'
 import { planRow } from '../graphql/row-plan.ts'
 import { ApiKey, visibleKeys } from '../keys/key-type.ts'
-import { User, visibleUsers } from '../users/schema.ts'
+import { Role, User, visibleUsers } from '../users/schema.ts'
+import { PERMISSION_NAMES, PERMISSIONS, type Permission, permissionScope } from './permissions.ts'
 
 const Actor = builder.unionType('Actor', {
   description: 'Who does things: a person, or a machine with a management key.',
@@ -39,5 +40,29 @@ builder.prismaObjectField(ApiKey, 'createdBy', (t) =>
     }),
     resolve: ({ createdByUser, createdByKey }) =>
       createdByUser === null ? createdByKey && ApiKey.addBrand(createdByKey) : User.addBrand(createdByUser),
+  }),
+)
+
+const PermissionType = builder.objectRef<Permission>('Permission').implement({
+  description: 'Something that a person or a machine may be allowed to do.',
+  fields: (t) => ({
+    name: t.string({ description: 'What descriptions of fields call it.', resolve: (name) => name }),
+    description: t.string({ description: 'What it allows.', resolve: (name) => PERMISSIONS[name].description }),
+    scope: t.string({ description: 'The scope by which a key holds it.', resolve: permissionScope }),
+    roles: t.field({
+      type: [Role],
+      description:
+        'The roles that hold it in their tenant, at most 4. Owners and admins of the platform tenant hold every one.',
+      resolve: (name) => [...PERMISSIONS[name].roles],
+    }),
+  }),
+})
+
+builder.queryField('permissions', (t) =>
+  t.field({
+    type: [PermissionType],
+    description: 'Every permission that there is, at most 100. Requires a session or a management key.',
+    authScopes: { authenticated: true },
+    resolve: () => [...PERMISSION_NAMES],
   }),
 )

@@ -32,6 +32,7 @@ const EVERY_THING: readonly (keyof ThingIds)[] = ['tenantId', 'apiKeyId', 'scope
 
 export const FIELD_CASES: Readonly<Record<string, FieldCase>> = {
   'Query.viewer': { document: '{ viewer { __typename } }', allowed: 'public' },
+  'Query.permissions': { document: '{ permissions { name description scope roles } }', allowed: 'session' },
   'Query.node': {
     document: 'query ($id: ID!) { node(id: $id) { __typename id } }',
     variables: ({ apiKeyId }) => ({ id: apiKeyId }),

@@ -196,3 +196,7 @@ export const TenantResume = graphql(`
     }
   }
 `)
+
+export const Permissions = graphql(`
+  query Permissions { permissions { name description scope roles } }
+`)
