@@ -10,7 +10,9 @@ import { createPrisma } from './db/client.ts'
 import { isUnavailable } from './db/database-failures.ts'
 import { createPool } from './db/pool.ts'
 import { createTransactionRunner } from './db/transaction.ts'
+import { listGraphQLMetrics } from './graphql/graphql-metrics.ts'
 import { createGraphQLRoute } from './graphql/graphql-route.ts'
+import { createPoints } from './graphql/points.ts'
 import { createClientIp } from './http/client-ip.ts'
 import { createHealthRoutes } from './http/health.ts'
 import { createMetricsRoute } from './http/metrics.ts'
@@ -185,6 +187,11 @@ export async function createApp(options: AppOptions): Promise<App> {
   const sessionCommands = createSessionCommands({ passwords, accessTokens, platformTenantId: () => platformTenantId })
   const clientIp = createClientIp(config.TRUSTED_PROXIES)
 
+  const points = createPoints({
+    clock,
+    perActor: config.GRAPHQL_POINTS_PER_MINUTE,
+    perAddress: config.GRAPHQL_ANONYMOUS_POINTS_PER_MINUTE,
+  })
   const graphql = createGraphQLRoute({
     schema,
     commands,
@@ -201,6 +208,7 @@ export async function createApp(options: AppOptions): Promise<App> {
       origin: { ip: clientIp(req), userAgent: req.headers['user-agent'] ?? null, correlationId },
     }),
     corsOrigins: config.CORS_ORIGINS,
+    points,
     logger,
     isUnavailable,
   })
@@ -208,7 +216,7 @@ export async function createApp(options: AppOptions): Promise<App> {
   const routes = [
     ...dataPlane.routes,
     ...createHealthRoutes({ database: async () => void (await pool.query(PING)) }),
-    createMetricsRoute(listDataPlaneMetrics(dataPlane)),
+    createMetricsRoute([...listDataPlaneMetrics(dataPlane), ...listGraphQLMetrics(points)]),
     graphql,
   ]
   const documentation = createRestDocumentationRoutes({

@@ -1,5 +1,6 @@
 import { resolve } from 'node:path'
 import { z } from 'zod'
+import { ACTOR_POINTS_DEFAULT, ADDRESS_POINTS_DEFAULT } from './graphql/limits.ts'
 import { parseToken } from './keys/token.ts'
 import { parseMasterKey } from './secrets/master-key.ts'
 import { PLATFORM_KEY_PREFIX } from './tenants/tenant-rules.ts'
@@ -69,6 +70,8 @@ function readOrigin(entry: string) {
   const isOrigin = URL.canParse(entry) && new URL(entry).origin === entry
   return isOrigin ? { value: entry } : { fault: 'an origin looks like https://app.example.com, without a path' }
 }
+
+const LIMIT_MAX = 2_147_483_647
 
 /** The one table of settings. The README's table is held against it by a test. */
 export const SETTINGS = {
@@ -149,6 +152,17 @@ export const SETTINGS = {
     description: 'Origins whose pages may use GraphQL, separated by commas.',
     fallback: 'none but our own',
     parse: listOf(readOrigin),
+  },
+  GRAPHQL_POINTS_PER_MINUTE: {
+    description:
+      'Points that one person or key may spend on GraphQL in any minute; see [docs/graphql.md](docs/graphql.md).',
+    fallback: String(ACTOR_POINTS_DEFAULT),
+    parse: wholeNumber(1, LIMIT_MAX, ACTOR_POINTS_DEFAULT),
+  },
+  GRAPHQL_ANONYMOUS_POINTS_PER_MINUTE: {
+    description: 'The same for all callers of one address together who have not said who they are.',
+    fallback: String(ADDRESS_POINTS_DEFAULT),
+    parse: wholeNumber(1, LIMIT_MAX, ADDRESS_POINTS_DEFAULT),
   },
   LOG_LEVEL: {
     description: 'Least severity that is logged: `debug`, `info`, `warn`, `error`, `fatal` or `silent`.',

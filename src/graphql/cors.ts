@@ -4,6 +4,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 export const CSRF_HEADER = 'x-keyward-csrf'
 
 const ALLOWED_HEADERS = ['authorization', 'content-type', 'x-request-id', CSRF_HEADER].join(', ')
+const EXPOSED_HEADERS = ['x-request-id', 'retry-after', 'ratelimit', 'ratelimit-policy'].join(', ')
 /** Seconds for which a browser need not ask again; browsers cut longer times to this. */
 const PREFLIGHT_TTL_SECONDS = 7200
 
@@ -14,7 +15,7 @@ export function allowOrigin(req: IncomingMessage, res: ServerResponse, origins: 
   const { origin } = req.headers
   if (origin === undefined || !origins.has(origin)) return
   res.setHeader('Access-Control-Allow-Origin', origin)
-  res.setHeader('Access-Control-Expose-Headers', 'x-request-id, retry-after')
+  res.setHeader('Access-Control-Expose-Headers', EXPOSED_HEADERS)
 }
 
 /** Answers a browser that asks whether a page may send what it wants to send. Without an allowed origin that is a no. */

@@ -1,9 +1,6 @@
-import { complexityFromQuery } from '@pothos/plugin-complexity'
 import {
   type DocumentNode,
-  type ExecutionArgs,
   GraphQLError,
-  getOperationAST,
   Kind,
   Lexer,
   type OperationDefinitionNode,
@@ -17,7 +14,7 @@ import {
 } from 'graphql'
 import type { Plugin } from 'graphql-yoga'
 import { KeywardError } from '../errors/keyward-error.ts'
-import { ALIASES_MAX, COST_MAX, DEPTH_MAX, DOCUMENT_CHARACTERS_MAX, ROOT_FIELDS_MAX, TOKENS_MAX } from './limits.ts'
+import { ALIASES_MAX, DEPTH_MAX, DOCUMENT_CHARACTERS_MAX, ROOT_FIELDS_MAX, TOKENS_MAX } from './limits.ts'
 
 /**
  * What a document may ask for, checked before any of it is executed:
@@ -25,14 +22,12 @@ import { ALIASES_MAX, COST_MAX, DEPTH_MAX, DOCUMENT_CHARACTERS_MAX, ROOT_FIELDS_
  *     text ─▶ characters, tokens ─▶ parsed ─▶ depth, aliases, root fields ─▶ validated ─▶ cost ─▶ executed
  *
  * Everything but the cost depends on the document alone: it is checked once, and remembered with the parsed document.
- * The cost depends on variables, such as the size of a page, and is counted for each execution.
+ * The cost depends on variables, such as the size of a page, and is counted for each execution (`cost-limits.ts`).
  */
 export function documentLimits(): Plugin {
   return {
     onParse: ({ setParseFn }) => setParseFn(parseBounded),
     onValidate: ({ addValidationRule }) => addValidationRule(documentExtentRule),
-    onExecute: ({ args }) => refuseCost(args),
-    onSubscribe: ({ args }) => refuseCost(args),
   }
 }
 
@@ -124,35 +119,11 @@ function createMeasure(context: ValidationContext): (selectionSet: SelectionSetN
   return measure
 }
 
-/** Throws QUERY_TOO_COMPLEX. */
-function refuseCost(args: ExecutionArgs): void {
-  const cost = countCost(args)
-  if (cost <= COST_MAX) return
-  throw tooComplex(`The operation costs ${cost}, each field once per row that could come back; at most ${COST_MAX}`)
-}
-
-function countCost({ schema, document, operationName, variableValues }: ExecutionArgs): number {
-  const operation = getOperationAST(document, operationName)
-  if (!operation) return 0
-  try {
-    const variables = variableValues ?? {}
-    return complexityFromQuery(pickOperation(document, operation), { schema, variables }).complexity
-  } catch (error) {
-    // Variables that are not valid: the execution refuses them before it does anything, and says what is wrong.
-    if (error instanceof GraphQLError) return 0
-    throw error
-  }
-}
-
-function pickOperation({ kind, definitions }: DocumentNode, operation: OperationDefinitionNode): DocumentNode {
-  return { kind, definitions: [operation, ...definitions.filter((one) => one.kind === Kind.FRAGMENT_DEFINITION)] }
-}
-
 function reportTooComplex(context: ValidationContext, operation: OperationDefinitionNode, detail: string): void {
   const originalError = tooComplex(detail)
   context.reportError(new GraphQLError(originalError.detail, { nodes: operation, originalError }))
 }
 
-function tooComplex(detail: string): KeywardError {
+export function tooComplex(detail: string): KeywardError {
   return new KeywardError('QUERY_TOO_COMPLEX', `${detail} are allowed.`)
 }

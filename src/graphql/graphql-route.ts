@@ -11,11 +11,13 @@ import type { Route } from '../http/router.ts'
 import type { Logger } from '../lib/logger.ts'
 import type { GraphQLContext } from './context.ts'
 import { allowOrigin, answerPreflight, CSRF_HEADER } from './cors.ts'
+import { costLimits } from './cost-limits.ts'
 import { documentLimits } from './document-limits.ts'
 import { errorFormat } from './format-error.ts'
 import { sendGraphiql, wantsGraphiql } from './graphiql.ts'
 import { readBodyParams, readUrlParams } from './graphql-params.ts'
 import { BODY_BYTES_MAX, DOCUMENTS_REMEMBERED_MAX } from './limits.ts'
+import type { Points } from './points.ts'
 import { toExpectedError } from './user-errors.ts'
 
 export interface GraphQLRouteDeps {
@@ -25,6 +27,8 @@ export interface GraphQLRouteDeps {
   readonly services: Omit<GraphQLContext, 'caller' | 'provenUserIds' | 'execute'>
   /** Origins whose pages may read answers; empty: none but our own. */
   readonly corsOrigins: readonly string[]
+  /** What each caller may spend. */
+  readonly points: Points
   readonly logger: Logger
   /** Whether an error means that the database cannot answer right now. */
   readonly isUnavailable: (error: unknown) => boolean
@@ -32,6 +36,7 @@ export interface GraphQLRouteDeps {
 
 interface ServerContext {
   readonly nodeRequest: IncomingMessage
+  readonly nodeResponse: ServerResponse
   readonly requestId: string
   readonly params: GraphQLParams
 }
@@ -43,7 +48,7 @@ const METHODS = ['GET', 'HEAD', 'POST', 'OPTIONS'] as const
 /**
  * `/graphql`: GraphiQL for browsers, and GraphQL over HTTP for everybody else.
  *
- *     request ─▶ origin ─▶ method ─▶ forgery ─▶ body ─▶ document and its limits ─▶ who ─▶ cost ─▶ fields ─▶ answer
+ *     request ─▶ origin ─▶ method ─▶ forgery ─▶ body ─▶ document and its limits ─▶ who ─▶ cost and what is left ─▶ fields ─▶ answer
  *
  * What fails before the document is looked at is answered with problem details, as on every other path.
  */
@@ -61,7 +66,7 @@ export function createGraphQLRoute(deps: GraphQLRouteDeps): Route {
       refuseMethod(req)
       refuseForgery(req)
       const params = req.method === 'POST' ? await readPost(req) : readUrlParams(req.url ?? '')
-      const context = { nodeRequest: req, requestId, params }
+      const context = { nodeRequest: req, nodeResponse: res, requestId, params }
       const response = await yoga.handleNodeRequestAndResponse(toYogaRequest(req), res, context)
       await send(res, response, requestId)
     },
@@ -86,7 +91,7 @@ function createServer(deps: GraphQLRouteDeps) {
     // What fails is logged where errors are brought into form, with the id of the request.
     logging: false,
     maskedErrors: false,
-    plugins: [takeParams(), documentLimits(), errorFormat(deps)],
+    plugins: [takeParams(), documentLimits(), costLimits(deps.points), errorFormat(deps)],
     context: async ({ nodeRequest, requestId }) => createContext(deps, await deps.identify(nodeRequest, requestId)),
   })
 }

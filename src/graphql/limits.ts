@@ -14,7 +14,15 @@ export const DOCUMENT_CHARACTERS_MAX = 50_000
 export const DOCUMENTS_REMEMBERED_MAX = 100
 /** Fields at the root of one operation. */
 export const ROOT_FIELDS_MAX = 20
-/** Sum of the cost of all fields, each counted once per row that could come back. */
+/** Points of one operation: each field costs one, once per row that could come back. A page of 100 keys costs about 4000. */
 export const COST_MAX = 20_000
+/** Points of each change, beside what it answers with: a transaction, and for a login the hashing of a password. */
+export const CHANGE_COST = 100
+/** Points of each look at the schema. GraphiQL takes one when it is opened. */
+export const INTROSPECTION_COST = 1000
+/** Points that a person or a key may spend in any minute when nobody says otherwise: some 250 pages of 100 keys. */
+export const ACTOR_POINTS_DEFAULT = 1_000_000
+/** Points that callers who have not said who they are may spend from one address: some 900 logins. */
+export const ADDRESS_POINTS_DEFAULT = 100_000
 /** Bytes of a request's body. */
 export const BODY_BYTES_MAX = 1024 * 1024

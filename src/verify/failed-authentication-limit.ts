@@ -5,7 +5,7 @@ import type { TokenHash } from '../keys/token.ts'
 import type { Clock } from '../lib/clock.ts'
 import { createLru, type LruEntry } from '../lib/lru.ts'
 import { createSemaphore } from '../lib/semaphore.ts'
-import { parseIpAddress } from './access/ip-address.ts'
+import { nameClientNetwork } from './access/client-network.ts'
 import type { LookUp } from './find-snapshot.ts'
 import type { LoadedSnapshot } from './snapshot-cache.ts'
 
@@ -92,7 +92,7 @@ export function createFailedAuthenticationLimit(options: FailedAuthenticationLim
   }
 
   function findAddress(req: IncomingMessage): Address {
-    const name = nameAddress(clientIp(req))
+    const name = nameClientNetwork(clientIp(req))
     const known = addresses.get(name)
     if (known !== undefined) return known
     const address: Address = { failedAt: [], fast: 0, waiting: 0, usedLately: false }
@@ -175,11 +175,4 @@ export function createFailedAuthenticationLimit(options: FailedAuthenticationLim
       })
     },
   }
-}
-
-/** Under what an address is counted. One customer of an IPv6 network has a /64 at least, and all addresses in it. */
-function nameAddress(ip: string | null): string {
-  const address = ip === null ? undefined : parseIpAddress(ip)
-  if (address === undefined) return 'unknown'
-  return address.family === 4 ? `4 ${address.word3}` : `6 ${address.word0} ${address.word1}`
 }

@@ -142,7 +142,7 @@ describe('cost', () => {
 
   test('grows with the size of the page, also when that is a variable', async () => {
     expect((await ask(document, { tenantId, first: 10 })).errors).toEqual([])
-    await expectTooComplex(document, /^The operation costs \d+, .* at most 20000 are allowed\.$/, {
+    await expectTooComplex(document, /^The operation costs \d+ points, .* at most 20000 are allowed\.$/, {
       tenantId,
       first: 100,
     })
