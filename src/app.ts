@@ -2,6 +2,7 @@ import { randomUUIDv7 } from 'node:crypto'
 import type { AddressInfo } from 'node:net'
 import packageJson from '../package.json' with { type: 'json' }
 import { createCommandRunner } from './commands/command-runner.ts'
+import { purgeRememberedRequests } from './commands/idempotency-store.ts'
 import { INVALIDATION_CHANNEL, type Invalidation, parseInvalidations } from './commands/invalidation.ts'
 import type { Config } from './config.ts'
 import { DEFAULT_SYSTEM_CONFIG } from './configs/system-config.ts'
@@ -29,6 +30,7 @@ import { createKeySource } from './keys/key-source.ts'
 import { createNonceStore } from './keys/nonce-store.ts'
 import type { Clock } from './lib/clock.ts'
 import type { Logger } from './lib/logger.ts'
+import { createPeriodicWork } from './lib/periodic.ts'
 import { type RandomBytes, systemRandomBytes } from './lib/random.ts'
 import { schema } from './schema.ts'
 import { createEnvelope } from './secrets/envelope.ts'
@@ -139,6 +141,7 @@ export async function createApp(options: AppOptions): Promise<App> {
     clock,
     newId,
     randomBytes,
+    envelope,
     platformTenantId: () => platformTenantId,
     nodeId,
     invalidate,
@@ -156,6 +159,12 @@ export async function createApp(options: AppOptions): Promise<App> {
     },
     onSilence: () => dataPlane.cache.distrust(),
     onSound: () => dataPlane.cache.trust(),
+  })
+
+  const requestPurge = createPeriodicWork({
+    intervalMs: 60_000,
+    run: () => purgeRememberedRequests(pool, clock.now()),
+    onFailure: (error) => logger.warn({ err: error }, 'What is remembered of requests could not be cleared away.'),
   })
 
   const passwords = createPasswords()
@@ -240,6 +249,7 @@ export async function createApp(options: AppOptions): Promise<App> {
     await changes.stop()
     await dataPlane.stop()
     await nonces.settle()
+    await requestPurge.stop()
     await prisma.$disconnect()
     await pool.end()
   }
@@ -249,6 +259,7 @@ export async function createApp(options: AppOptions): Promise<App> {
     async listen() {
       const address = await server.listen({ host: config.HOST, port: config.PORT })
       dataPlane.start()
+      requestPurge.start()
       return address
     },
     flushUsage: () => dataPlane.flush(),

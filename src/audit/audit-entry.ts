@@ -3,6 +3,7 @@ import type { EventType } from '../events/event-types.ts'
 /** Actions that are recorded and not sent to anybody. All others are events too, under the same name. */
 export type AuditOnlyAction =
   | 'authorization.rejected'
+  | 'command.replayed'
   | 'installation.bootstrapped'
   | 'scope.created'
   | 'session.created'

@@ -4,7 +4,8 @@ import type { Prisma } from '../generated/prisma/client.ts'
 import type { ActorKind } from '../generated/prisma/enums.ts'
 import type { AuditEntry } from './audit-entry.ts'
 
-function describeActor(actor: Actor): { actorKind: ActorKind; actorId: string | null } {
+/** How an actor stands in tables. */
+export function describeActor(actor: Actor): { actorKind: ActorKind; actorId: string | null } {
   switch (actor.kind) {
     case 'user':
       return { actorKind: 'USER', actorId: actor.userId }

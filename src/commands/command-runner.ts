@@ -7,7 +7,10 @@ import { insertOutboxEvents } from '../events/outbox.ts'
 import type { Prisma, PrismaClient } from '../generated/prisma/client.ts'
 import type { Clock } from '../lib/clock.ts'
 import type { RandomBytes } from '../lib/random.ts'
+import type { Envelope } from '../secrets/envelope.ts'
 import { type Access, type Command, isRefusal } from './command.ts'
+import { executeOnce } from './execute-once.ts'
+import { findIdempotencyKeyIssues } from './idempotency.ts'
 import { formatInvalidations, INVALIDATION_CHANNEL, type Invalidation } from './invalidation.ts'
 
 export type RunInTransaction = <T>(work: (tx: Prisma.TransactionClient) => Promise<T>) => Promise<T>
@@ -18,6 +21,8 @@ export interface CommandRunnerDeps {
   readonly clock: Clock
   readonly newId: () => string
   readonly randomBytes: RandomBytes
+  /** Seals what is remembered of requests that can come again. */
+  readonly envelope: Envelope
   /** Where attempts are recorded whose tenant must not be named; absent only before the first start is complete. */
   readonly platformTenantId: () => string
   /** This server among those on the database. */
@@ -72,7 +77,7 @@ export function createCommandRunner(deps: CommandRunnerDeps): CommandRunner {
       const access = await command.access(input, deps.prisma)
       await requireAccess(command.name, caller, access)
 
-      const issues = command.validate(input)
+      const issues = [...command.validate(input), ...findIdempotencyKeyIssues(command.idempotency?.keyOf(input))]
       if (issues.length > 0) throw validationFailed(issues)
       const prepared = await command.prepare(input, deps.prisma)
 
@@ -82,8 +87,9 @@ export function createCommandRunner(deps: CommandRunnerDeps): CommandRunner {
           const now = new Date(deps.clock.now())
           const { newId, randomBytes } = deps
           const tenantId = access.kind === 'tenant' ? access.tenantId : null
-          const work = { tx, now, ...caller, newId, randomBytes, tenantId }
-          const outcome = await command.execute(work, input, prepared)
+          const platformTenantId = deps.platformTenantId()
+          const work = { tx, now, ...caller, newId, randomBytes, tenantId, platformTenantId }
+          const outcome = await executeOnce(deps.envelope, command, work, input, prepared)
           await record(tx, caller, outcome.audit, now)
           if (isRefusal(outcome)) return outcome
           await insertOutboxEvents(tx, outcome.events, caller.origin.correlationId, now, deps.newId)

@@ -6,6 +6,7 @@ import type { InputIssue, KeywardError } from '../errors/keyward-error.ts'
 import type { DomainEvent } from '../events/event-types.ts'
 import type { Prisma, PrismaClient } from '../generated/prisma/client.ts'
 import type { RandomBytes } from '../lib/random.ts'
+import type { Idempotency } from './idempotency.ts'
 import type { Invalidation } from './invalidation.ts'
 
 type AtLeastOne<T> = readonly [T, ...T[]]
@@ -35,6 +36,8 @@ export interface Work {
   readonly randomBytes: RandomBytes
   /** The tenant that access was granted in; null for a command that belongs to none. */
   readonly tenantId: string | null
+  /** Where is recorded what no other tenant may know, or nobody else will keep; empty until the first start is complete. */
+  readonly platformTenantId: string
 }
 
 export interface TenantWork extends Work {
@@ -70,6 +73,8 @@ export interface Command<Input, Output, Prepared = undefined> {
   /** What is slow and may not happen inside the transaction: hashing passwords, parsing documents. */
   readonly prepare: (input: Input, find: PrismaClient) => Promise<Prepared>
   readonly execute: (work: Work, input: Input, prepared: Prepared) => Promise<Change<Output> | Refusal>
+  /** For a command that a caller can safely send twice under a key; see there. */
+  readonly idempotency?: Idempotency<Input, Output> | undefined
 }
 
 export interface TenantCommandSpec<Input, Output> {
@@ -81,14 +86,16 @@ export interface TenantCommandSpec<Input, Output> {
   readonly tenantOf: (input: Input, find: PrismaClient) => string | null | Promise<string | null>
   readonly validate?: (input: Input) => readonly InputIssue[]
   readonly execute: (work: TenantWork, input: Input) => Promise<Change<Output>>
+  readonly idempotency?: Idempotency<Input, Output>
 }
 
 /** A command on what belongs to one tenant. It prepares nothing. */
 export function defineTenantCommand<Input, Output>(spec: TenantCommandSpec<Input, Output>): Command<Input, Output> {
-  const { name, permission, platformOnly = false, tenantOf, validate = () => [], execute } = spec
+  const { name, permission, platformOnly = false, tenantOf, validate = () => [], execute, idempotency } = spec
   return defineCommand<Input, Output>({
     name,
     validate,
+    idempotency,
     access: async (input, find) => ({
       kind: 'tenant',
       permission,

@@ -144,6 +144,7 @@ async function createStarterTenant(work: Work, keyCommands: KeyCommands): Promis
     scopes: [STARTER_SCOPES[0]],
   })
   changes.push(key)
+  if (key.value.token === null) throw new Error('A key that was just created has a token to show.')
   return {
     value: key.value.token,
     audit: [...tenant.audit, ...changes.flatMap(({ audit }) => audit)],

@@ -1,5 +1,6 @@
 import { requirePermission } from '../actors/require-permission.ts'
 import { type Command, defineTenantCommand } from '../commands/command.ts'
+import type { RememberedResult } from '../commands/idempotency.ts'
 import { mergeConfig, type SystemConfig } from '../configs/effective-config.ts'
 import { planConfigChange } from '../configs/plan-config-change.ts'
 import { readTenantConfig } from '../configs/stored-config.ts'
@@ -18,9 +19,9 @@ import { generateToken } from './token.ts'
 
 export interface CreatedKey {
   readonly apiKey: ApiKey
-  /** The full token. It exists here and with the caller, and nowhere else. */
-  readonly token: string
-  /** 64 hex digits; null for a key that signs nothing. It leaves the server here and never again. */
+  /** The full token, which the caller alone keeps; null when a request came again after the time to show it was over. */
+  readonly token: string | null
+  /** 64 hex digits; null for a key that signs nothing, and when the token is. */
   readonly signingSecret: string | null
 }
 
@@ -41,6 +42,15 @@ export function createKeyCommand({ envelope, systemConfig }: CreateKeyDeps): Com
     permission: 'keys:create',
     tenantOf: ({ tenantId }, find) => findTenantId(find, tenantId),
     validate: validateNewKey,
+    idempotency: {
+      typename: 'ApiKey',
+      keyOf: ({ idempotencyKey }) => idempotencyKey,
+      remember: ({ apiKey, token, signingSecret }) => ({
+        id: apiKey.id,
+        secrets: { token, signingSecret },
+      }),
+      recall: recallKey,
+    },
     async execute(work, input) {
       const { tx, now, tenantId, actor, newId, randomBytes } = work
       if (input.config != null) requirePermission(actor, 'configs:write', tenantId, 'A configuration')
@@ -112,4 +122,10 @@ export function createKeyCommand({ envelope, systemConfig }: CreateKeyDeps): Com
       }
     },
   })
+}
+
+/** The key as it is now, and its token as long as that can be shown. */
+async function recallKey(tx: Prisma.TransactionClient, { id, secrets }: RememberedResult): Promise<CreatedKey | null> {
+  const apiKey = await tx.apiKey.findUnique({ where: { id } })
+  return apiKey && { apiKey, token: secrets?.token ?? null, signingSecret: secrets?.signingSecret ?? null }
 }

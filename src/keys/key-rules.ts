@@ -32,6 +32,7 @@ export interface CreateKeyInput {
   readonly config?: KeyConfig | null | undefined
   readonly credits?: CreditsInput | null | undefined
   readonly withSigningSecret?: boolean | null | undefined
+  readonly idempotencyKey?: string | null | undefined
 }
 
 /** Every fault of a new key's description that can be seen without looking anything up. */

@@ -2,6 +2,7 @@ import { ApiKeyConfigInput } from '../configs/config-inputs.ts'
 import type { ApiKey as ApiKeyRow } from '../generated/prisma/client.ts'
 import { requireTenantUuid } from '../graphql/authorization.ts'
 import { builder } from '../graphql/builder.ts'
+import { IDEMPOTENCY_KEY_DESCRIPTION } from '../graphql/idempotency-key.ts'
 import { NEWEST_FIRST, pageQuery, parsePage, toConnection } from '../graphql/keyset.ts'
 import { planConnectionRows } from '../graphql/row-plan.ts'
 import { commandErrors } from '../graphql/user-errors.ts'
@@ -81,16 +82,22 @@ const ApiKeyCreateInput = builder.inputType('ApiKeyCreateInput', {
       description: 'What the key can spend; when absent, it spends no credits. Requires `credits:write`.',
     }),
     withSigningSecret: t.boolean({ description: 'Whether to make a secret to sign requests with; not when absent.' }),
+    idempotencyKey: t.string({ description: IDEMPOTENCY_KEY_DESCRIPTION }),
   }),
 })
 
 const ApiKeyCreatePayload = builder.objectRef<CreatedKey>('ApiKeyCreatePayload').implement({
   description: 'The key as it was created.',
   fields: (t) => ({
-    token: t.exposeString('token', { description: 'The full token. It is shown here and never again: keep it now.' }),
+    token: t.exposeString('token', {
+      nullable: true,
+      description:
+        'The full token. It is shown here and never again: keep it now. Null only when an `idempotencyKey` was sent again more than 10 minutes after the key was created.',
+    }),
     signingSecret: t.exposeString('signingSecret', {
       nullable: true,
-      description: 'Secret of signed requests, 64 hex digits, if one was asked for. It is shown here and never again.',
+      description:
+        'Secret of signed requests, 64 hex digits, if one was asked for. It is shown as long as the token is, and never again.',
     }),
     apiKey: t.field({ type: ApiKey, description: 'The new key.', resolve: ({ apiKey }) => apiKey }),
   }),

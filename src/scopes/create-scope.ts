@@ -15,6 +15,7 @@ export interface ScopeInput {
   readonly name: string
   readonly description?: string | null | undefined
   readonly category?: string | null | undefined
+  readonly idempotencyKey?: string | null | undefined
 }
 
 /** Every fault of a scope's description. */
@@ -42,6 +43,12 @@ export const createScope = defineTenantCommand<ScopeInput, Scope>({
   permission: 'scopes:write',
   tenantOf: ({ tenantId }, find) => findTenantId(find, tenantId),
   validate: validateScope,
+  idempotency: {
+    typename: 'Scope',
+    keyOf: ({ idempotencyKey }) => idempotencyKey,
+    remember: ({ id }) => ({ id, secrets: null }),
+    recall: (tx, { id }) => tx.scope.findUnique({ where: { id } }),
+  },
   async execute({ tx, now, newId, tenantId }, input) {
     const { name, description = null, category = null } = input
     const scope = await tx.scope

@@ -2,6 +2,7 @@ import { visibleTenantIds } from '../actors/actor.ts'
 import type { Scope as ScopeRow } from '../generated/prisma/client.ts'
 import { requireTenantUuid } from '../graphql/authorization.ts'
 import { builder } from '../graphql/builder.ts'
+import { IDEMPOTENCY_KEY_DESCRIPTION } from '../graphql/idempotency-key.ts'
 import { type Keyset, pageQuery, parsePage, toConnection } from '../graphql/keyset.ts'
 import { planConnectionRows } from '../graphql/row-plan.ts'
 import { commandErrors } from '../graphql/user-errors.ts'
@@ -66,6 +67,7 @@ const ScopeCreateInput = builder.inputType('ScopeCreateInput', {
     name: t.string({ required: true, description: 'Segments joined by colons, such as `orders:read` or `orders:*`.' }),
     description: t.string({ description: 'What holding it allows.' }),
     category: t.string({ description: 'Free heading to sort scopes under.' }),
+    idempotencyKey: t.string({ description: IDEMPOTENCY_KEY_DESCRIPTION }),
   }),
 })
 

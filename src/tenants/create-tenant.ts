@@ -10,6 +10,12 @@ export const createTenant = defineCommand<TenantInput, Tenant>({
   name: 'create-tenant',
   access: () => ({ kind: 'platform', permission: 'tenants:create' }),
   validate: validateTenant,
+  idempotency: {
+    typename: 'Tenant',
+    keyOf: ({ idempotencyKey }) => idempotencyKey,
+    remember: ({ id }) => ({ id, secrets: null }),
+    recall: (tx, { id }) => tx.tenant.findUnique({ where: { id } }),
+  },
   async execute({ tx, now, newId }, { name, slug, keyPrefix, timeZone }) {
     const tenant = await tx.tenant
       .create({

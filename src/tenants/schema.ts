@@ -2,6 +2,7 @@ import { visibleTenantIds } from '../actors/actor.ts'
 import type { Tenant as TenantRow } from '../generated/prisma/client.ts'
 import { builder } from '../graphql/builder.ts'
 import type { GraphQLContext } from '../graphql/context.ts'
+import { IDEMPOTENCY_KEY_DESCRIPTION } from '../graphql/idempotency-key.ts'
 import { NEWEST_FIRST, pageQuery, parsePage, toConnection } from '../graphql/keyset.ts'
 import { planConnectionRows } from '../graphql/row-plan.ts'
 import { commandErrors } from '../graphql/user-errors.ts'
@@ -92,6 +93,7 @@ const TenantCreateInput = builder.inputType('TenantCreateInput', {
       description: 'First part of every token: 2 to 16 lower-case letters and digits, a letter first.',
     }),
     timeZone: t.field({ type: 'TimeZone', description: "Zone of the tenant's days and months; UTC when absent." }),
+    idempotencyKey: t.string({ description: IDEMPOTENCY_KEY_DESCRIPTION }),
   }),
 })
 

@@ -15,6 +15,7 @@ export interface TenantInput {
   readonly slug: string
   readonly keyPrefix: string
   readonly timeZone?: string | null | undefined
+  readonly idempotencyKey?: string | null | undefined
 }
 
 /** Every fault of a new tenant's description. */

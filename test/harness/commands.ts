@@ -5,6 +5,7 @@ import { createPrisma } from '../../src/db/client.ts'
 import { createPool } from '../../src/db/pool.ts'
 import { createTransactionRunner } from '../../src/db/transaction.ts'
 import { systemRandomBytes } from '../../src/lib/random.ts'
+import { createEnvelope } from '../../src/secrets/envelope.ts'
 import type { TestApp } from './app.ts'
 import { findPlatformTenantId, uuidOf } from './seed.ts'
 
@@ -27,6 +28,7 @@ export async function createTestCommands(app: TestApp): Promise<TestCommands> {
     clock: app.clock,
     newId: randomUUIDv7,
     randomBytes: systemRandomBytes,
+    envelope: createEnvelope(new Uint8Array(32)),
     platformTenantId: () => platformTenantId,
     nodeId: randomUUIDv7(),
     invalidate: (invalidation) => invalidations.push(invalidation),

@@ -106,7 +106,8 @@ async function seedTenant(app: TestApp, accessToken: string, slug = uniqueName()
       const keyInput: ApiKeyCreateInput = { tenantId, name: uniqueName(), environment: 'PRODUCTION', ...given }
       const answer = await sendGraphQL(app, ApiKeyCreate, { input: keyInput }, accessToken)
       const key = answer.data?.apiKeyCreate
-      if (key?.__typename !== 'ApiKeyCreatePayload') throw new Error(`No key: ${JSON.stringify(answer)}`)
+      if (key?.__typename !== 'ApiKeyCreatePayload' || key.token === null)
+        throw new Error(`No key: ${JSON.stringify(answer)}`)
       return { apiKeyId: key.apiKey.id, token: key.token }
     },
   }

@@ -53,8 +53,8 @@ async function create(input: Partial<ApiKeyCreateInput>, sender?: Sender) {
 
 async function mustCreate(input: Partial<ApiKeyCreateInput>, sender?: Sender) {
   const created = await create(input, sender)
-  if (created?.__typename !== 'ApiKeyCreatePayload') throw new Error(JSON.stringify(created))
-  return created
+  if (created?.__typename !== 'ApiKeyCreatePayload' || created.token === null) throw new Error(JSON.stringify(created))
+  return { ...created, token: created.token }
 }
 
 test('a key is created, recorded and told, and its token is shown in the answer alone', async () => {

@@ -55,7 +55,7 @@ export async function actAsAdmin(server: ReadyServer): Promise<Admin> {
       const input = { tenantId, name: uniqueName(), environment: 'PRODUCTION' } as const
       const answer = await sendGraphQL(server, ApiKeyCreate, { input }, accessToken)
       const created = answer.data?.apiKeyCreate
-      if (created?.__typename !== 'ApiKeyCreatePayload') throw new Error(JSON.stringify(answer))
+      if (created?.__typename !== 'ApiKeyCreatePayload' || !created.token) throw new Error(JSON.stringify(answer))
       return { id: created.apiKey.id, token: created.token }
     },
     async countRequests({ id }) {

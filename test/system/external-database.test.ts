@@ -100,7 +100,7 @@ test("on a PostgreSQL of one's own, migrated by its owner, a key is issued, veri
     ttlDays: 1,
   } satisfies ApiKeyCreateInput
   const created = (await sendGraphQL(server, ApiKeyCreate, { input }, admin.accessToken)).data?.apiKeyCreate
-  if (created?.__typename !== 'ApiKeyCreatePayload') throw new Error(JSON.stringify(created))
+  if (created?.__typename !== 'ApiKeyCreatePayload' || !created.token) throw new Error(JSON.stringify(created))
   const { token, apiKey } = created
 
   expect(await verify(server, token, ['orders:read'])).toMatchObject({ valid: true, code: 'VALID', keyId: apiKey.id })
