@@ -6,6 +6,8 @@ export type AuditOnlyAction =
   | 'command.replayed'
   | 'installation.bootstrapped'
   | 'scope.created'
+  | 'scope.deleted'
+  | 'scope.updated'
   | 'session.created'
   | 'session.failed'
   | 'session.refreshed'

@@ -59,7 +59,11 @@ const KEY_COLUMNS = `
                     WHERE other.tenant_id = key.tenant_id AND other.api_key_id = key.id
                       AND other.activated_at IS NULL AND other.retires_at IS NULL) AS rotation_pending,
            ARRAY(SELECT scope.name FROM scopes scope
-                  WHERE scope.tenant_id = key.tenant_id AND NOT scope.active) AS inactive_scopes,
+                  WHERE scope.tenant_id = key.tenant_id AND NOT scope.active
+                    AND (scope.name = ANY(key.scopes)
+                         OR EXISTS (SELECT FROM unnest(key.scopes) AS held
+                                     WHERE right(held, 2) = ':*' AND starts_with(scope.name, left(held, -1))))
+                  ORDER BY scope.name) AS inactive_scopes,
            key.config,
            tenant.config AS tenant_config, tenant.time_zone AS tenant_time_zone,
            EXISTS (SELECT FROM api_key_credits credits WHERE credits.api_key_id = key.id) AS has_credits,

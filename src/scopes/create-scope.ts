@@ -1,40 +1,14 @@
 import { defineTenantCommand } from '../commands/command.ts'
 import { isUniqueViolation } from '../db/database-failures.ts'
-import { type InputIssue, KeywardError } from '../errors/keyward-error.ts'
+import { KeywardError } from '../errors/keyward-error.ts'
 import type { Scope } from '../generated/prisma/client.ts'
-import { findLineFault, findProseFault } from '../lib/text-fault.ts'
 import { formatPublicId } from '../public-id.ts'
 import { findTenantId } from '../tenants/tenant-store.ts'
-import { parseScopeName, RESERVED_SCOPE_PREFIX } from './scope-name.ts'
+import { type ScopeFields, validateScope } from './scope-rules.ts'
 
-const DESCRIPTION_CHARACTERS_MAX = 1000
-const CATEGORY_CHARACTERS_MAX = 100
-
-export interface ScopeInput {
+export interface ScopeInput extends ScopeFields {
   readonly tenantId: string
-  readonly name: string
-  readonly description?: string | null | undefined
-  readonly category?: string | null | undefined
   readonly idempotencyKey?: string | null | undefined
-}
-
-/** Every fault of a scope's description. */
-function validateScope({ name, description, category }: ScopeInput): readonly InputIssue[] {
-  const issues: InputIssue[] = []
-  const parsed = parseScopeName(name)
-  if (!parsed.ok) {
-    issues.push({ path: ['input', 'name'], detail: `${parsed.detail} (column ${parsed.column})` })
-  } else if (parsed.reserved) {
-    issues.push({
-      path: ['input', 'name'],
-      detail: `\`${RESERVED_SCOPE_PREFIX}\` is reserved for management permissions`,
-    })
-  }
-  const descriptionFault = description == null ? null : findProseFault(description, DESCRIPTION_CHARACTERS_MAX)
-  if (descriptionFault !== null) issues.push({ path: ['input', 'description'], detail: descriptionFault })
-  const categoryFault = category == null ? null : findLineFault(category, CATEGORY_CHARACTERS_MAX)
-  if (categoryFault !== null) issues.push({ path: ['input', 'category'], detail: categoryFault })
-  return issues
 }
 
 /** Add a scope to a tenant's catalogue. */
@@ -42,7 +16,7 @@ export const createScope = defineTenantCommand<ScopeInput, Scope>({
   name: 'create-scope',
   permission: 'scopes:write',
   tenantOf: ({ tenantId }, find) => findTenantId(find, tenantId),
-  validate: validateScope,
+  validate: (input) => validateScope(input),
   idempotency: {
     typename: 'Scope',
     keyOf: ({ idempotencyKey }) => idempotencyKey,

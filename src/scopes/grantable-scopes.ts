@@ -6,7 +6,7 @@ import { isReservedScope, wildcardPrefixOf } from './scope-name.ts'
 
 /**
  * The faults of a list of scopes that a key is to hold: each must be in the tenant's catalogue, or a wildcard over
- * something that is, or stand for permissions. At most one statement. Throws FORBIDDEN for a permission that the actor
+ * something that is, or stand for permissions. At most two statements. Throws FORBIDDEN for a permission that the actor
  * does not hold: nobody can grant what they do not have.
  */
 export async function findUngrantableScopes(
@@ -50,6 +50,10 @@ function findGap(catalogue: ReadonlySet<string>, scope: string): string | null {
   return covered ? null : `the tenant's catalogue has no scope that \`${scope}\` would stand for`
 }
 
+/**
+ * The names of the catalogue that are asked for. They stay there until the transaction ends: whoever deletes one waits,
+ * and then finds the key that holds it.
+ */
 async function findCatalogueNames(
   tx: Prisma.TransactionClient,
   tenantId: string,
@@ -57,10 +61,13 @@ async function findCatalogueNames(
 ): Promise<ReadonlySet<string>> {
   const asked = scopes.filter((scope) => !isReservedScope(scope))
   if (asked.length === 0) return new Set()
-  const prefixes = asked.flatMap((scope) => wildcardPrefixOf(scope) ?? [])
-  const rows = await tx.scope.findMany({
-    where: { tenantId, OR: [{ name: { in: asked } }, ...prefixes.map((prefix) => ({ name: { startsWith: prefix } }))] },
-    select: { name: true },
-  })
-  return new Set(rows.map(({ name }) => name))
+  const rows = await tx.$queryRaw<{ name: string }[]>`
+    SELECT name FROM scopes WHERE tenant_id = ${tenantId}::uuid AND name = ANY(${asked}) ORDER BY name FOR KEY SHARE`
+  const names = new Set(rows.map(({ name }) => name))
+  const prefixes = asked.flatMap((scope) => (names.has(scope) ? [] : (wildcardPrefixOf(scope) ?? [])))
+  if (prefixes.length === 0) return names
+  const covered = await tx.$queryRaw<{ name: string }[]>`
+    SELECT (SELECT name FROM scopes WHERE tenant_id = ${tenantId}::uuid AND starts_with(name, prefix) LIMIT 1) AS name
+      FROM unnest(${prefixes}::text[]) AS prefix`
+  return new Set([...names, ...covered.flatMap(({ name }) => name ?? [])])
 }

@@ -7,7 +7,10 @@ import { type Keyset, pageQuery, parsePage, toConnection } from '../graphql/keys
 import { planConnectionRows } from '../graphql/row-plan.ts'
 import { commandErrors } from '../graphql/user-errors.ts'
 import { createScope } from './create-scope.ts'
+import { type DeletedScope, deleteScope } from './delete-scope.ts'
+import { scopeFilterWhere } from './scope-filter.ts'
 import { isScopeName } from './scope-name.ts'
+import { updateScope } from './update-scope.ts'
 
 export const Scope = builder.prismaNode('Scope', {
   description: 'A permission that a key can hold, in the namespace of its tenant.',
@@ -36,23 +39,35 @@ const BY_NAME: Keyset<ScopeRow> = {
   parseValue: (value) => (isScopeName(value) ? value : null),
 }
 
+const ScopeWhere = builder.inputType('ScopeWhere', {
+  description: 'Which scopes of a catalogue; all that is given must hold.',
+  fields: (t) => ({
+    search: t.string({ description: 'Part of the name or the description, in any letter case; 1 to 100 characters.' }),
+    category: t.string({ description: 'The category, exactly as it is written.' }),
+    active: t.boolean({ description: 'Whether the scope is switched on.' }),
+  }),
+})
+
 builder.queryField('scopes', (t) =>
   t.connection(
     {
       type: Scope,
       description: "A tenant's catalogue of scopes, by name. Requires `scopes:read`.",
       authScopes: (_root, { tenantId }) => ({ tenantPermission: { permission: 'scopes:read', tenantId } }),
-      args: { tenantId: t.arg.id({ required: true, description: 'Whose catalogue.' }) },
+      args: {
+        tenantId: t.arg.id({ required: true, description: 'Whose catalogue.' }),
+        where: t.arg({ type: ScopeWhere, description: 'Which scopes; all when absent.' }),
+      },
       resolve: async (_root, args, ctx, info) => {
         const page = parsePage(args)
         const { where, ...order } = pageQuery(page, BY_NAME)
-        const ofTenant = { tenantId: requireTenantUuid(args.tenantId) }
+        const wanted = { tenantId: requireTenantUuid(args.tenantId), ...scopeFilterWhere(args.where ?? {}) }
         const rows: ScopeRow[] = await ctx.prisma.scope.findMany({
           ...planConnectionRows(ctx, info),
           ...order,
-          where: { ...ofTenant, ...where },
+          where: { AND: [wanted, where] },
         })
-        return { ...toConnection(rows, page, BY_NAME), count: () => ctx.prisma.scope.count({ where: ofTenant }) }
+        return { ...toConnection(rows, page, BY_NAME), count: () => ctx.prisma.scope.count({ where: wanted }) }
       },
     },
     { name: 'ScopeConnection', description: 'A page of scopes.' },
@@ -87,3 +102,53 @@ builder.mutationField('scopeCreate', (t) =>
     resolve: async (_root, { input }, ctx) => ({ scope: await ctx.execute(createScope, input) }),
   }),
 )
+
+const ScopeUpdateInput = builder.inputType('ScopeUpdateInput', {
+  description: 'What changes of a scope. Absent: unchanged.',
+  fields: (t) => ({
+    description: t.string({ description: 'What holding it allows; null takes the description away.' }),
+    category: t.string({ description: 'Free heading to sort scopes under; null takes it away.' }),
+    active: t.boolean({ description: 'Whether keys that hold the scope are granted it; null leaves it as it is.' }),
+    expectedVersion: t.int({ description: 'Refuse the change when this is not the version of the scope any more.' }),
+  }),
+})
+
+const ScopeUpdatePayload = builder.objectRef<{ scope: ScopeRow }>('ScopeUpdatePayload').implement({
+  description: 'The scope that was changed.',
+  fields: (t) => ({
+    scope: t.field({ type: Scope, description: 'The scope as it is now.', resolve: ({ scope }) => scope }),
+  }),
+})
+
+const ScopeDeletePayload = builder.objectRef<DeletedScope>('ScopeDeletePayload').implement({
+  description: 'What was deleted.',
+  fields: (t) => ({
+    deletedId: t.exposeID('deletedId', { description: 'The scope that was deleted.' }),
+    changedKeys: t.exposeInt('changedKeys', { description: 'Keys that held the scope and do not any more.' }),
+  }),
+})
+
+builder.mutationFields((t) => ({
+  scopeUpdate: t.field({
+    type: ScopeUpdatePayload,
+    description:
+      'Describe a scope anew, switch it off or on. One that is off is granted to no key, by its name or by a wildcard, from the next verification on. Requires `scopes:update`.',
+    errors: commandErrors('VALIDATION_FAILED', 'CONFLICT', 'NOT_FOUND'),
+    args: {
+      id: t.arg.id({ required: true, description: 'The scope.' }),
+      input: t.arg({ type: ScopeUpdateInput, required: true, description: 'What changes.' }),
+    },
+    resolve: async (_root, { id, input }, ctx) => ({ scope: await ctx.execute(updateScope, { ...input, id }) }),
+  }),
+  scopeDelete: t.field({
+    type: ScopeDeletePayload,
+    description:
+      'Take a scope out of the catalogue and from every key that holds its name. Keys that hold a wildcard over it keep the wildcard, which grants all that starts so: to grant the scope to nobody, set `active` to false. Requires `scopes:delete`.',
+    errors: commandErrors('CONFLICT', 'NOT_FOUND'),
+    args: {
+      id: t.arg.id({ required: true, description: 'The scope.' }),
+      expectedVersion: t.arg.int({ description: 'Refuse when this is not the version of the scope any more.' }),
+    },
+    resolve: (_root, { id, expectedVersion }, ctx) => ctx.execute(deleteScope, { id, expectedVersion }),
+  }),
+}))

@@ -22,7 +22,7 @@ export interface KeyRecord {
   readonly environment: Environment
   readonly ownerId: string | null
   readonly scopes: readonly string[]
-  /** Names that the tenant's catalogue has switched off, whether or not the key holds them. */
+  /** Names that the tenant's catalogue has switched off and the key holds, by themselves or by a wildcard. */
   readonly inactiveScopes: readonly string[]
   /** A JSON value. */
   readonly metadata: unknown

@@ -4,7 +4,15 @@ import type { Role } from '../generated/graphql/graphql.ts'
 import { startTestApp, type TestApp } from '../harness/app.ts'
 import { type GraphQLAnswer, sendGraphQL } from '../harness/client.ts'
 import { findAuditRecords, findOutboxRecords } from '../harness/records.ts'
-import { seedAdmin, seedPlatformUser, seedSession, seedUser, type TenantSeed, uuidOf } from '../harness/seed.ts'
+import {
+  seedAdmin,
+  seedPlatformUser,
+  seedSession,
+  seedUser,
+  type TenantSeed,
+  uniqueName,
+  uuidOf,
+} from '../harness/seed.ts'
 import { FIELD_CASES, type FieldCase, type ThingIds } from './field-cases.ts'
 
 const ROLES: readonly Role[] = ['OWNER', 'ADMIN', 'DEVELOPER', 'VIEWER']
@@ -22,14 +30,12 @@ interface Person {
 
 let app: TestApp
 let tenant: TenantSeed
-let scopeId: string
 let ownerId: string
 const people = new Map<CallerName, Person>()
 
 beforeAll(async () => {
   app = await startTestApp()
   tenant = await (await seedAdmin(app)).tenant()
-  scopeId = await tenant.scope('orders:read')
   people.set('stranger', await seedUser(app))
   for (const role of ROLES) {
     people.set(role, await seedUser(app, { tenantId: tenant.tenantId, role }))
@@ -62,6 +68,7 @@ function readOutcome({ data, errors }: GraphQLAnswer<Record<string, unknown>>): 
 
 async function call(name: string, fieldCase: FieldCase, caller: CallerName, requestId: string) {
   const { apiKeyId } = await tenant.key()
+  const scopeId = await tenant.scope(`${uniqueName()}:read`)
   const ids: ThingIds = { tenantId: tenant.tenantId, apiKeyId, scopeId, userId: ownerId }
   const person = people.get(caller)
   // Ending a session ends it: whoever does so needs another one afterwards.

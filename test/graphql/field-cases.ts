@@ -109,6 +109,18 @@ export const FIELD_CASES: Readonly<Record<string, FieldCase>> = {
     ids: { 'input.tenantId': ['tenantId'] },
     allowed: WRITERS,
   },
+  'Mutation.scopeUpdate': {
+    document: `mutation ($id: ID!, $input: ScopeUpdateInput!) { scopeUpdate(id: $id, input: $input) { ${RESULT} } }`,
+    variables: ({ scopeId }) => ({ id: scopeId, input: { category: uniqueName() } }),
+    ids: { id: ['scopeId'] },
+    allowed: WRITERS,
+  },
+  'Mutation.scopeDelete': {
+    document: `mutation ($id: ID!) { scopeDelete(id: $id) { ${RESULT} } }`,
+    variables: ({ scopeId }) => ({ id: scopeId }),
+    ids: { id: ['scopeId'] },
+    allowed: ADMINS,
+  },
   'Mutation.apiKeyCreate': {
     document: `mutation ($input: ApiKeyCreateInput!) { apiKeyCreate(input: $input) { ${RESULT} } }`,
     variables: ({ tenantId }) => ({ input: { tenantId, name: uniqueName(), environment: 'TEST' } }),

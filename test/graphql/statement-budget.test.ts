@@ -162,8 +162,9 @@ const beforehand: Record<string, string> = {
 test.each(mutations)('%s takes at most 14 statements', async (name, { document, variables, allowed }) => {
   const { tenantId, ...ownTenant } = await admin.tenant()
   const { apiKeyId } = await ownTenant.key()
+  const scopeId = await ownTenant.scope('orders:read')
   const user = await seedUser(app, { tenantId, role: 'OWNER' })
-  const ids = { tenantId, apiKeyId, scopeId: '', userId: user.userId }
+  const ids = { tenantId, apiKeyId, scopeId, userId: user.userId }
   const isOfPlatform = allowed === 'platform' || allowed.length === 0
   const token = isOfPlatform ? admin.accessToken : user.accessToken
   const given: Record<string, object> = {

@@ -128,8 +128,8 @@ export const Tenants = graphql(`
 `)
 
 export const Scopes = graphql(`
-  query Scopes($tenantId: ID!, $first: Int, $after: String) {
-    scopes(tenantId: $tenantId, first: $first, after: $after) {
+  query Scopes($tenantId: ID!, $first: Int, $after: String, $where: ScopeWhere) {
+    scopes(tenantId: $tenantId, first: $first, after: $after, where: $where) {
       totalCount
       pageInfo { hasNextPage endCursor }
       nodes { id name description category active tenant { id } }
@@ -199,4 +199,24 @@ export const TenantResume = graphql(`
 
 export const Permissions = graphql(`
   query Permissions { permissions { name description scope roles } }
+`)
+
+export const ScopeUpdate = graphql(`
+  mutation ScopeUpdate($id: ID!, $input: ScopeUpdateInput!) {
+    scopeUpdate(id: $id, input: $input) {
+      __typename
+      ... on ScopeUpdatePayload { scope { id version name description category active } }
+      ... on UserError { code message path }
+    }
+  }
+`)
+
+export const ScopeDelete = graphql(`
+  mutation ScopeDelete($id: ID!, $expectedVersion: Int) {
+    scopeDelete(id: $id, expectedVersion: $expectedVersion) {
+      __typename
+      ... on ScopeDeletePayload { deletedId changedKeys }
+      ... on UserError { code message path }
+    }
+  }
 `)

@@ -1,0 +1,33 @@
+import { validationFailed } from '../errors/keyward-error.ts'
+import type { Prisma } from '../generated/prisma/client.ts'
+import { findLineFault } from '../lib/text-fault.ts'
+
+export interface ScopeFilter {
+  readonly search?: string | null | undefined
+  readonly category?: string | null | undefined
+  readonly active?: boolean | null | undefined
+}
+
+const SEARCH_CHARACTERS_MAX = 100
+
+/**
+ * The condition that a filter stands for. A catalogue is read by its tenant, so that searching inside names goes through one
+ * tenant's scopes and no index of its own is needed. Throws VALIDATION_FAILED.
+ */
+export function scopeFilterWhere({ search, category, active }: ScopeFilter): Prisma.ScopeWhereInput {
+  const issues = Object.entries({ search, category }).flatMap(([field, text]) => {
+    const fault = text == null ? null : findLineFault(text, SEARCH_CHARACTERS_MAX)
+    return fault === null ? [] : [{ path: ['where', field], detail: fault }]
+  })
+  if (issues.length > 0) throw validationFailed(issues)
+  return {
+    ...(search != null && { OR: [{ name: containing(search) }, { description: containing(search) }] }),
+    ...(category != null && { category }),
+    ...(active != null && { active }),
+  }
+}
+
+/** Prisma hands the text to LIKE as it is. */
+function containing(text: string): Prisma.StringNullableFilter & Prisma.StringFilter {
+  return { contains: text.replace(/[\\%_]/g, '\\$&'), mode: 'insensitive' }
+}
