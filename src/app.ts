@@ -13,6 +13,8 @@ import { createPool } from './db/pool.ts'
 import { createTransactionRunner } from './db/transaction.ts'
 import { listGraphQLMetrics } from './graphql/graphql-metrics.ts'
 import { createGraphQLRoute } from './graphql/graphql-route.ts'
+import { loadOperationManifest } from './graphql/operation-manifest-file.ts'
+import { createPersistedOperations } from './graphql/persisted-operations.ts'
 import { createPoints } from './graphql/points.ts'
 import { createClientIp } from './http/client-ip.ts'
 import { createHealthRoutes } from './http/health.ts'
@@ -83,6 +85,7 @@ export async function createApp(options: AppOptions): Promise<App> {
   const newId = randomUUIDv7
   const randomBytes = options.randomBytes ?? systemRandomBytes
   const nodeId = newId()
+  const manifest = await loadOperationManifest(config.PERSISTED_OPERATIONS_FILE)
 
   const pool = createPool({
     url: options.databaseUrl,
@@ -218,6 +221,7 @@ export async function createApp(options: AppOptions): Promise<App> {
     }),
     corsOrigins: config.CORS_ORIGINS,
     points,
+    operations: createPersistedOperations(manifest, config.PERSISTED_OPERATIONS === 'required'),
     logger,
     isUnavailable,
   })

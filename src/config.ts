@@ -164,6 +164,20 @@ export const SETTINGS = {
     fallback: String(ADDRESS_POINTS_DEFAULT),
     parse: wholeNumber(1, LIMIT_MAX, ADDRESS_POINTS_DEFAULT),
   },
+  PERSISTED_OPERATIONS: {
+    description: '`required` executes no GraphQL document but those of `PERSISTED_OPERATIONS_FILE`.',
+    fallback: '`optional`',
+    parse: choice(['optional', 'required'], 'optional'),
+  },
+  PERSISTED_OPERATIONS_FILE: {
+    description:
+      'JSON file of GraphQL documents by the SHA-256 of their text; clients may send the hash in their place.',
+    fallback: 'none',
+    parse: z
+      .string()
+      .optional()
+      .transform((path) => (path === undefined ? undefined : resolve(path))),
+  },
   LOG_LEVEL: {
     description: 'Least severity that is logged: `debug`, `info`, `warn`, `error`, `fatal` or `silent`.',
     fallback: '`info`',
@@ -211,6 +225,9 @@ const schema = z.object(
 const MASTER_KEY_MISSING =
   'MASTER_KEY is required with DATABASE_URL; make one with `openssl rand -base64 32` and keep it safe.'
 
+const OPERATIONS_MISSING =
+  'PERSISTED_OPERATIONS=required needs PERSISTED_OPERATIONS_FILE, or no document could be executed at all.'
+
 /** Reads every setting and reports every problem at once. A variable that is set to nothing counts as not set. */
 export function readConfig(env: NodeJS.ProcessEnv): ConfigResult {
   const given = Object.fromEntries(
@@ -219,6 +236,9 @@ export function readConfig(env: NodeJS.ProcessEnv): ConfigResult {
   const result = schema.safeParse(given)
   const problems = (result.error?.issues ?? []).map(({ path, message }) => asSentence(`${path.join('.')} ${message}`))
   if (given.DATABASE_URL !== undefined && given.MASTER_KEY === undefined) problems.push(MASTER_KEY_MISSING)
+  if (given.PERSISTED_OPERATIONS === 'required' && given.PERSISTED_OPERATIONS_FILE === undefined) {
+    problems.push(OPERATIONS_MISSING)
+  }
   return result.success && problems.length === 0 ? { ok: true, config: result.data } : { ok: false, problems }
 }
 

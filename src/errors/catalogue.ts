@@ -106,6 +106,19 @@ const catalogue = {
     retryable: false,
     action: 'Ask for fewer rows, levels or aliases; `detail` names the limit.',
   },
+  PERSISTED_QUERY_NOT_FOUND: {
+    status: 400,
+    title: 'No document is kept under this hash',
+    retryable: false,
+    action: 'Send the document as `query`, or have it added to the file of `PERSISTED_OPERATIONS_FILE`.',
+  },
+  PERSISTED_QUERY_REQUIRED: {
+    status: 403,
+    title: 'This server executes persisted operations alone',
+    retryable: false,
+    action:
+      'Send the hash of a document that is in the file of `PERSISTED_OPERATIONS_FILE`, or have yours added to it.',
+  },
   CSRF_HEADER_MISSING: {
     status: 403,
     title: 'A browser could have been tricked into sending this request',

@@ -1,5 +1,6 @@
 import { GraphQLError } from 'graphql'
 import { isAsyncIterable, mapAsyncIterator, type Plugin } from 'graphql-yoga'
+import type { ErrorCode } from '../errors/catalogue.ts'
 import { KeywardError } from '../errors/keyward-error.ts'
 import { problemHeaders } from '../http/problem.ts'
 import type { Logger } from '../lib/logger.ts'
@@ -76,14 +77,20 @@ function describe({ code, issues, retryAfterSeconds }: KeywardError): Record<str
   return { code, ...(issues.length > 0 && { issues }), ...(retryAfterSeconds !== undefined && { retryAfterSeconds }) }
 }
 
+const DOCUMENT_ERRORS: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
+  'QUERY_INVALID',
+  'QUERY_TOO_COMPLEX',
+  'PERSISTED_QUERY_NOT_FOUND',
+  'PERSISTED_QUERY_REQUIRED',
+])
+
 /**
  * An error inside a field belongs to the data around it. One from before the execution is the answer itself and has a
  * status of its own; but to a client that accepts `application/json` alone, what is wrong with its document is said under
  * 200, as GraphQL over HTTP has it, and that is what `spec` tells Yoga.
  */
 function toHttp(error: KeywardError) {
-  const spec = error.code === 'QUERY_INVALID' || error.code === 'QUERY_TOO_COMPLEX'
-  return { status: error.spec.status, headers: toRecord(problemHeaders(error)), spec }
+  return { status: error.spec.status, headers: toRecord(problemHeaders(error)), spec: DOCUMENT_ERRORS.has(error.code) }
 }
 
 function toRecord(flat: readonly string[]): Record<string, string> {

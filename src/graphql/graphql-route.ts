@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import type { GraphQLSchema } from 'graphql'
-import { createLRUCache, createYoga, type GraphQLParams, type Plugin } from 'graphql-yoga'
+import { createLRUCache, createYoga, type Plugin } from 'graphql-yoga'
 import type { Caller } from '../actors/caller.ts'
 import type { CommandRunner } from '../commands/command-runner.ts'
 import { KeywardError } from '../errors/keyward-error.ts'
@@ -15,8 +15,9 @@ import { costLimits } from './cost-limits.ts'
 import { documentLimits } from './document-limits.ts'
 import { errorFormat } from './format-error.ts'
 import { sendGraphiql, wantsGraphiql } from './graphiql.ts'
-import { readBodyParams, readUrlParams } from './graphql-params.ts'
+import { type OperationParams, readBodyParams, readUrlParams } from './graphql-params.ts'
 import { BODY_BYTES_MAX, DOCUMENTS_REMEMBERED_MAX } from './limits.ts'
+import type { PersistedOperations } from './persisted-operations.ts'
 import type { Points } from './points.ts'
 import { toExpectedError } from './user-errors.ts'
 
@@ -29,6 +30,8 @@ export interface GraphQLRouteDeps {
   readonly corsOrigins: readonly string[]
   /** What each caller may spend. */
   readonly points: Points
+  /** Documents that are known by their hash. */
+  readonly operations: PersistedOperations
   readonly logger: Logger
   /** Whether an error means that the database cannot answer right now. */
   readonly isUnavailable: (error: unknown) => boolean
@@ -38,7 +41,7 @@ interface ServerContext {
   readonly nodeRequest: IncomingMessage
   readonly nodeResponse: ServerResponse
   readonly requestId: string
-  readonly params: GraphQLParams
+  readonly params: OperationParams
 }
 
 export const GRAPHQL_PATH = '/graphql'
@@ -62,7 +65,7 @@ export function createGraphQLRoute(deps: GraphQLRouteDeps): Route {
     async handle(req, res, requestId) {
       allowOrigin(req, res, origins)
       if (req.method === 'OPTIONS') return answerPreflight(res, requestId)
-      if (wantsGraphiql(req)) return sendGraphiql(req, res, requestId)
+      if (wantsGraphiql(req)) return deps.operations.isRequired ? refuseGraphiql() : sendGraphiql(req, res, requestId)
       refuseMethod(req)
       refuseForgery(req)
       const params = req.method === 'POST' ? await readPost(req) : readUrlParams(req.url ?? '')
@@ -91,15 +94,16 @@ function createServer(deps: GraphQLRouteDeps) {
     // What fails is logged where errors are brought into form, with the id of the request.
     logging: false,
     maskedErrors: false,
-    plugins: [takeParams(), documentLimits(), costLimits(deps.points), errorFormat(deps)],
+    plugins: [takeParams(deps.operations), documentLimits(), costLimits(deps.points), errorFormat(deps)],
     context: async ({ nodeRequest, requestId }) => createContext(deps, await deps.identify(nodeRequest, requestId)),
   })
 }
 
-/** Hands Yoga what was read already. */
-function takeParams(): Plugin<object, ServerContext> {
+/** Hands Yoga what was read already, with the document in the place of its hash. */
+function takeParams(operations: PersistedOperations): Plugin<object, ServerContext> {
   return {
-    onRequestParse: ({ serverContext: { params }, setRequestParser }) => setRequestParser(() => params),
+    onRequestParse: ({ serverContext: { params }, setRequestParser }) =>
+      setRequestParser(() => operations.resolve(params)),
   }
 }
 
@@ -115,6 +119,13 @@ function createContext({ commands, services }: GraphQLRouteDeps, caller: Caller)
   }
 }
 
+function refuseGraphiql(): never {
+  throw new KeywardError(
+    'PERSISTED_QUERY_REQUIRED',
+    'There is no GraphiQL: this server executes persisted operations alone.',
+  )
+}
+
 function refuseMethod(req: IncomingMessage): void {
   if (METHODS.some((method) => method === req.method)) return
   throw new KeywardError('METHOD_NOT_ALLOWED', `This path takes ${METHODS.join(', ')}.`, { allow: METHODS })
@@ -125,7 +136,7 @@ function refuseForgery(req: IncomingMessage): void {
   throw new KeywardError('CSRF_HEADER_MISSING', `Send POST with a JSON body, or the header \`${CSRF_HEADER}\`.`)
 }
 
-async function readPost(req: IncomingMessage): Promise<GraphQLParams> {
+async function readPost(req: IncomingMessage): Promise<OperationParams> {
   const mediaTypeError = findMediaTypeError(req)
   if (mediaTypeError !== null) throw mediaTypeError
   return readBodyParams(await readBody(req, BODY_BYTES_MAX))
