@@ -14,8 +14,10 @@ export interface PageArgs {
 }
 
 export interface Cursor {
-  /** The row's sort key as text; a time in ISO form. */
-  readonly value: string
+  /** The order of the list that gave it out, as `nameOrder` says it: in another one, the place would be anywhere. */
+  readonly order: string
+  /** The row's sort key as text, a time in ISO form; null for a row that has none. */
+  readonly value: string | null
   readonly id: string
 }
 
@@ -29,31 +31,31 @@ export interface Page {
 
 const CURSOR_CHARACTERS_MAX = 2048
 
-export function formatCursor({ value, id }: Cursor): string {
-  return Buffer.from(JSON.stringify([value, id])).toString('base64url')
+export function formatCursor({ order, value, id }: Cursor): string {
+  return Buffer.from(JSON.stringify([order, value, id])).toString('base64url')
 }
 
 function parseCursor(text: string, argument: string): Cursor {
   if (text.length <= CURSOR_CHARACTERS_MAX) {
     try {
       const parsed: unknown = JSON.parse(Buffer.from(text, 'base64url').toString())
-      if (
-        Array.isArray(parsed) &&
-        typeof parsed[0] === 'string' &&
-        typeof parsed[1] === 'string' &&
-        isUuid(parsed[1])
-      ) {
-        return { value: parsed[0], id: parsed[1] }
+      const [order, value, id]: unknown[] = Array.isArray(parsed) ? parsed : []
+      if (typeof order === 'string' && (typeof value === 'string' || value === null) && isUuid(id)) {
+        return { order, value, id }
       }
     } catch {
       // Not JSON: told below, as any other text that is no cursor.
     }
   }
-  throw invalidArgument(argument, 'is not a cursor that this list gave out')
+  throw notOurs(argument)
 }
 
-function isUuid(text: string): boolean {
-  return /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(text)
+function isUuid(value: unknown): value is string {
+  return typeof value === 'string' && /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(value)
+}
+
+function notOurs(argument: string): KeywardError {
+  return invalidArgument(argument, 'is not a cursor that this list gave out')
 }
 
 /** Reads the paging arguments. Throws VALIDATION_FAILED naming the argument that is wrong. */
@@ -79,37 +81,74 @@ function invalidArgument(argument: string, detail: string): KeywardError {
 export interface Keyset<Row> {
   /** Name of the column that is sorted by; ties are broken by `id`, in the same direction. */
   readonly column: keyof Row & string
-  readonly direction: 'asc' | 'desc'
-  readonly valueOf: (row: Row) => string
+  /** When `column` is a relation to one row or none: the column of that row. */
+  readonly field?: string
+  /** Whether a row without a value stands before or after all that have one; absent when all have one. */
+  readonly absent?: 'lowest' | 'highest'
+  readonly direction: Direction
+  readonly valueOf: (row: Row) => string | null
   /** A cursor's value as the column holds it; null when the column could not hold it. */
   readonly parseValue: (value: string) => string | Date | null
 }
 
+export type Direction = 'asc' | 'desc'
+
 /** The part of a Prisma query that makes it one page: one row more than asked for tells whether there is another page. */
 export function pageQuery<Row>(page: Page, keyset: Keyset<Row>) {
-  const { column } = keyset
   const direction = page.backwards ? flip(keyset.direction) : keyset.direction
   const bounds = [
     ...(page.after === null ? [] : [beyond(page.after, 'after', keyset, keyset.direction)]),
     ...(page.before === null ? [] : [beyond(page.before, 'before', keyset, flip(keyset.direction))]),
   ]
-  return { where: { AND: bounds }, orderBy: [{ [column]: direction }, { id: direction }], take: page.limit + 1 }
+  const sort =
+    keyset.absent === undefined
+      ? direction
+      : { sort: direction, nulls: endsWithAbsent(keyset, direction) ? 'last' : 'first' }
+  return { where: { AND: bounds }, orderBy: [at(keyset, sort), { id: direction }], take: page.limit + 1 }
 }
 
-function flip(direction: 'asc' | 'desc'): 'asc' | 'desc' {
+/** What a cursor says of the order that it is good for. */
+function nameOrder<Row>({ column, field, direction }: Keyset<Row>): string {
+  return `${field === undefined ? column : `${column}.${field}`} ${direction}`
+}
+
+function flip(direction: Direction): Direction {
   return direction === 'asc' ? 'desc' : 'asc'
 }
 
-function beyond<Row>(cursor: Cursor, argument: string, keyset: Keyset<Row>, direction: 'asc' | 'desc') {
-  const { column } = keyset
-  const operator = direction === 'asc' ? 'gt' : 'lt'
-  const value = keyset.parseValue(cursor.value)
-  if (value === null) throw invalidArgument(argument, 'is not a cursor that this list gave out')
-  return {
-    // The first condition follows from the second; it is what lets the index find where to begin.
-    [column]: { [`${operator}e`]: value },
-    OR: [{ [column]: { [operator]: value } }, { [column]: value, id: { [operator]: cursor.id } }],
+function endsWithAbsent<Row>({ absent }: Keyset<Row>, direction: Direction): boolean {
+  return (absent === 'highest') === (direction === 'asc')
+}
+
+/** A condition on the sort key, or an order by it, in the place where Prisma looks for it. */
+function at<Row>({ column, field }: Keyset<Row>, value: unknown) {
+  return { [column]: field === undefined ? value : { [field]: value } }
+}
+
+function isAbsent<Row>(keyset: Keyset<Row>) {
+  const { column, field } = keyset
+  return field === undefined ? { [column]: null } : { OR: [{ [column]: null }, at(keyset, null)] }
+}
+
+/** The rows that come after the cursor when one goes in this direction. */
+function beyond<Row>(cursor: Cursor, argument: string, keyset: Keyset<Row>, direction: Direction) {
+  if (cursor.order !== nameOrder(keyset)) {
+    throw invalidArgument(argument, 'is a cursor of another order; begin again without one, or ask for that order')
   }
+  const operator = direction === 'asc' ? 'gt' : 'lt'
+  const sameKeyFurther = { id: { [operator]: cursor.id } }
+  const absentIsBeyond = keyset.absent !== undefined && endsWithAbsent(keyset, direction)
+  if (cursor.value === null) {
+    if (keyset.absent === undefined) throw notOurs(argument)
+    const alike = { AND: [isAbsent(keyset), sameKeyFurther] }
+    return absentIsBeyond ? alike : { OR: [alike, at(keyset, { not: null })] }
+  }
+  const value = keyset.parseValue(cursor.value)
+  if (value === null) throw notOurs(argument)
+  const further = [at(keyset, { [operator]: value }), { AND: [at(keyset, value), sameKeyFurther] }]
+  if (absentIsBeyond) return { OR: [...further, isAbsent(keyset)] }
+  // The first condition follows from the second; it is what lets the index find where to begin.
+  return { AND: [at(keyset, { [`${operator}e`]: value }), { OR: further }] }
 }
 
 export interface Connection<Row> {
@@ -131,7 +170,11 @@ export function toConnection<Row extends { id: string }>(
   const kept = rows.slice(0, page.limit)
   if (page.backwards) kept.reverse()
   const more = rows.length > page.limit
-  const edges = kept.map((node) => ({ cursor: formatCursor({ value: keyset.valueOf(node), id: node.id }), node }))
+  const order = nameOrder(keyset)
+  const edges = kept.map((node) => ({
+    cursor: formatCursor({ order, value: keyset.valueOf(node), id: node.id }),
+    node,
+  }))
   return {
     edges,
     pageInfo: {
@@ -148,11 +191,14 @@ export const NEWEST_FIRST: Keyset<{ id: string; createdAt: Date }> = {
   column: 'createdAt',
   direction: 'desc',
   valueOf: ({ createdAt }) => createdAt.toISOString(),
-  parseValue(value) {
-    const time = new Date(value)
-    return ISO_TIME.test(value) && !Number.isNaN(time.getTime()) && time.toISOString() === value ? time : null
-  },
+  parseValue: parseTimeKey,
 }
 
-/** The form of `valueOf`, with the years that PostgreSQL writes in four digits. */
+/** The time of a cursor; null for every text that `toISOString` would not have written. */
+export function parseTimeKey(value: string): Date | null {
+  const time = new Date(value)
+  return ISO_TIME.test(value) && !Number.isNaN(time.getTime()) && time.toISOString() === value ? time : null
+}
+
+/** The form of `toISOString`, with the years that PostgreSQL writes in four digits. */
 const ISO_TIME = /^(?!0000)\d{4}-\d\d-\d\dT/

@@ -8,9 +8,13 @@ import type { GraphQLContext } from './context.ts'
  */
 type RowPlan = Record<never, never>
 
-/** For the rows of a connection. */
-export function planConnectionRows(context: GraphQLContext, info: GraphQLResolveInfo): RowPlan {
-  return queryFromInfo({ context, info, paths: [['nodes'], ['edges', 'node']] })
+/** For the rows of a connection. `include` names relations that are read whether or not the caller selected them. */
+export function planConnectionRows(
+  context: GraphQLContext,
+  info: GraphQLResolveInfo,
+  include: Readonly<Record<string, true>> = {},
+): RowPlan {
+  return queryFromInfo({ context, info, paths: [['nodes'], ['edges', 'node']], include })
 }
 
 /** For one row of a field that can be of several types. */

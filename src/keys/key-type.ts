@@ -21,7 +21,7 @@ export const Environment = builder.enumType('Environment', {
   },
 })
 
-const ApiKeyStatus = builder.enumType('ApiKeyStatus', {
+export const ApiKeyStatus = builder.enumType('ApiKeyStatus', {
   description: 'Whether a key can be valid.',
   values: {
     ACTIVE: { description: 'It can.' },

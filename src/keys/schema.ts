@@ -1,10 +1,6 @@
 import { ApiKeyConfigInput } from '../configs/config-inputs.ts'
-import type { ApiKey as ApiKeyRow } from '../generated/prisma/client.ts'
-import { requireTenantUuid } from '../graphql/authorization.ts'
 import { builder } from '../graphql/builder.ts'
 import { IDEMPOTENCY_KEY_DESCRIPTION } from '../graphql/idempotency-key.ts'
-import { NEWEST_FIRST, pageQuery, parsePage, toConnection } from '../graphql/keyset.ts'
-import { planConnectionRows } from '../graphql/row-plan.ts'
 import { commandErrors } from '../graphql/user-errors.ts'
 import { parsePublicIdOf } from '../public-id.ts'
 import { changedKeyPayload } from './changed-key-payload.ts'
@@ -29,27 +25,6 @@ builder.queryFields((t) => ({
         : prisma.apiKey.findUnique({ ...query, where: { id: uuid, ...visibleKeys(caller.actor) } })
     },
   }),
-  apiKeys: t.connection(
-    {
-      type: ApiKey,
-      description: "A tenant's keys, newest first. Requires `keys:read`.",
-      authScopes: (_root, { tenantId }) => ({ tenantPermission: { permission: 'keys:read', tenantId } }),
-      args: { tenantId: t.arg.id({ required: true, description: 'Whose keys.' }) },
-      resolve: async (_root, args, ctx, info) => {
-        const page = parsePage(args)
-        const { where, ...order } = pageQuery(page, NEWEST_FIRST)
-        const ofTenant = { tenantId: requireTenantUuid(args.tenantId) }
-        const rows: ApiKeyRow[] = await ctx.prisma.apiKey.findMany({
-          ...planConnectionRows(ctx, info),
-          ...order,
-          where: { ...ofTenant, ...where },
-        })
-        return { ...toConnection(rows, page, NEWEST_FIRST), count: () => ctx.prisma.apiKey.count({ where: ofTenant }) }
-      },
-    },
-    { name: 'ApiKeyConnection', description: 'A page of keys.' },
-    { name: 'ApiKeyEdge', description: 'One key in its place in the list.' },
-  ),
 }))
 
 const ApiKeyCreateInput = builder.inputType('ApiKeyCreateInput', {

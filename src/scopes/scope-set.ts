@@ -64,3 +64,13 @@ export function findMissingScopes(set: ScopeSet, asked: readonly string[]): stri
   }
   return missing
 }
+
+/** The names that grant a name to who holds them: itself, and every wildcard over it. Meant for valid names. */
+export function listGrantingNames(name: string): string[] {
+  const names = [name]
+  for (let boundary = name.indexOf(':'); boundary !== -1; boundary = name.indexOf(':', boundary + 1)) {
+    const wildcard = `${name.slice(0, boundary)}:*`
+    if (wildcard !== name) names.push(wildcard)
+  }
+  return names
+}

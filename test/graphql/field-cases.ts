@@ -56,8 +56,25 @@ export const FIELD_CASES: Readonly<Record<string, FieldCase>> = {
     answersWithLess: true,
   },
   'Query.apiKeys': {
-    document: 'query ($tenantId: ID!) { apiKeys(tenantId: $tenantId) { totalCount nodes { id } } }',
-    variables: ({ tenantId }) => ({ tenantId }),
+    document: `query ($tenantId: ID!, $where: ApiKeyWhere, $orderBy: ApiKeyOrder, $after: String) {
+      apiKeys(tenantId: $tenantId, where: $where, orderBy: $orderBy, after: $after) { totalCount nodes { id } }
+    }`,
+    variables: ({ tenantId }) => ({
+      tenantId,
+      after: null,
+      where: {
+        search: 'n',
+        ownerId: '',
+        environment: ['PRODUCTION', 'TEST'],
+        status: ['ACTIVE', 'EXPIRED'],
+        scope: null,
+        createdAfter: '2026-01-01T00:00:00Z',
+        createdBefore: '2126-01-01T00:00:00Z',
+        usedBefore: null,
+        expiringBefore: null,
+      },
+      orderBy: { field: 'LAST_USED_AT', direction: 'DESC' },
+    }),
     ids: { tenantId: ['tenantId'] },
     allowed: READERS,
   },

@@ -134,6 +134,7 @@ test('rows that are added while one pages are not shown twice and move none', as
 })
 
 const encode = (value: unknown) => Buffer.from(JSON.stringify(value)).toString('base64url')
+const NEWEST_FIRST = 'createdAt desc'
 const ID = '01890000-0000-7000-8000-000000000000'
 
 test.each([
@@ -141,17 +142,19 @@ test.each([
   ['no base64', '!!!'],
   ['no JSON', Buffer.from('x').toString('base64url')],
   ['JSON of another shape', encode({ a: 1 })],
-  ['too little', encode(['2026-03-04T05:06:07.890Z'])],
-  ['an id that is none', encode(['2026-03-04T05:06:07.890Z', 'x'])],
-  ['a time that is none', encode(['x', ID])],
-  ['a time beyond what PostgreSQL knows', encode(['+275760-09-13T00:00:00.000Z', ID])],
-  ['a time before what PostgreSQL knows', encode(['-271821-04-20T00:00:00.000Z', ID])],
-  ['the year zero', encode(['0000-01-01T00:00:00.000Z', ID])],
-  ['a time in another form', encode(['2026-03-04', ID])],
-  ['a day that does not exist', encode(['2026-02-30T00:00:00.000Z', ID])],
-  ['NUL', encode(['\u0000', ID])],
-  ['a number', encode([1, ID])],
-  ['SQL', encode(["' OR 1=1 --", ID])],
+  ['too little', encode([NEWEST_FIRST, '2026-03-04T05:06:07.890Z'])],
+  ['an id that is none', encode([NEWEST_FIRST, '2026-03-04T05:06:07.890Z', 'x'])],
+  ['a time that is none', encode([NEWEST_FIRST, 'x', ID])],
+  ['a time beyond what PostgreSQL knows', encode([NEWEST_FIRST, '+275760-09-13T00:00:00.000Z', ID])],
+  ['a time before what PostgreSQL knows', encode([NEWEST_FIRST, '-271821-04-20T00:00:00.000Z', ID])],
+  ['the year zero', encode([NEWEST_FIRST, '0000-01-01T00:00:00.000Z', ID])],
+  ['a time in another form', encode([NEWEST_FIRST, '2026-03-04', ID])],
+  ['a day that does not exist', encode([NEWEST_FIRST, '2026-02-30T00:00:00.000Z', ID])],
+  ['NUL', encode([NEWEST_FIRST, '\u0000', ID])],
+  ['a number', encode([NEWEST_FIRST, 1, ID])],
+  ['SQL', encode([NEWEST_FIRST, "' OR 1=1 --", ID])],
+  ['no order', encode(['2026-03-04T05:06:07.890Z', ID])],
+  ['no value where each row has one', encode([NEWEST_FIRST, null, ID])],
   ['a hundred kilobytes', 'x'.repeat(30_000)],
 ])('a cursor of %s is refused', async (_, cursor) => {
   for (const argument of ['after', 'before'] as const) {
@@ -243,7 +246,7 @@ describe('the catalogue of scopes', () => {
   })
 
   test('refuses a cursor that PostgreSQL could not take', async () => {
-    const after = encode(['a\u0000b', ID])
+    const after = encode(['name asc', 'a\u0000b', ID])
     const answer = await sendGraphQL(app, PageOfScopes, { tenantId: tenant.tenantId, after }, admin.accessToken)
     expect(answer).toMatchObject({ data: null, errors: [{ extensions: { code: 'VALIDATION_FAILED' } }] })
   })

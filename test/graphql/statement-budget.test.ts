@@ -85,6 +85,24 @@ test('a hundred keys with tenant, scopes, usage and creator take at most four st
   expect(await statementsOf(() => query(document, { tenantId: tenant.tenantId }, admin))).toHaveLength(4)
 })
 
+test.each(['NAME', 'CREATED_AT', 'LAST_USED_AT', 'EXPIRES_AT'])(
+  'a hundred keys that meet many conditions, in the order of %s, take as many as without',
+  async (field) => {
+    const document = `query ($tenantId: ID!, $where: ApiKeyWhere, $orderBy: ApiKeyOrder) {
+      apiKeys(tenantId: $tenantId, first: 100, where: $where, orderBy: $orderBy) {
+        totalCount
+        nodes { id name start environment status scopes lastUsedAt requestCount ownerId tenant { id slug } }
+      }
+    }`
+    const where = { search: 'n', status: ['ACTIVE'], scope: 'orders:read', createdAfter: '2026-01-01T00:00:00Z' }
+    const variables = { tenantId: tenant.tenantId, where, orderBy: { field, direction: 'DESC' } }
+    const statements = await statementsOf(async () => {
+      expect(await query(document, variables)).toMatchObject({ apiKeys: { totalCount: 100 } })
+    })
+    expect(statements).toHaveLength(3)
+  },
+)
+
 test('what is nested deeper takes no more statements', async () => {
   const document = `query ($tenantId: ID!) {
     apiKeys(tenantId: $tenantId, first: 35) {

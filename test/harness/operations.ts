@@ -107,8 +107,12 @@ export const ApiKeyById = graphql(`
 `)
 
 export const ApiKeys = graphql(`
-  query ApiKeys($tenantId: ID!, $first: Int, $after: String, $last: Int, $before: String) {
-    apiKeys(tenantId: $tenantId, first: $first, after: $after, last: $last, before: $before) {
+  query ApiKeys(
+    $tenantId: ID!, $first: Int, $after: String, $last: Int, $before: String, $where: ApiKeyWhere, $orderBy: ApiKeyOrder
+  ) {
+    apiKeys(
+      tenantId: $tenantId, first: $first, after: $after, last: $last, before: $before, where: $where, orderBy: $orderBy
+    ) {
       totalCount
       pageInfo { hasNextPage hasPreviousPage startCursor endCursor }
       edges { cursor node { id } }
