@@ -30,6 +30,7 @@ import { createCreditStore } from './keys/credit-store.ts'
 import { createKeyCommands } from './keys/key-commands.ts'
 import { createKeySource } from './keys/key-source.ts'
 import { createNonceStore } from './keys/nonce-store.ts'
+import { openPrivateMetadata } from './keys/private-metadata.ts'
 import type { Clock } from './lib/clock.ts'
 import type { Logger } from './lib/logger.ts'
 import { createPeriodicWork } from './lib/periodic.ts'
@@ -213,6 +214,7 @@ export async function createApp(options: AppOptions): Promise<App> {
       sessionCommands,
       keyCommands,
       systemConfig,
+      openPrivateMetadata: (apiKeyId, sealed) => openPrivateMetadata(envelope, apiKeyId, sealed),
       leasedCredits: dataPlane.limits.leasedCredits,
     },
     identify: async (req, correlationId) => ({

@@ -49,6 +49,7 @@ export const PERMISSIONS = {
   'keys:disable': { description: 'Disable and enable keys.', roles: WRITERS },
   'keys:revoke': { description: 'Revoke keys.', roles: WRITERS },
   'keys:delete': { description: 'Delete keys for good.', roles: ADMINS },
+  'private-metadata:read': { description: 'See the private metadata of keys.', roles: WRITERS },
   'keys:import': { description: 'Bring in keys of other systems by their hashes.', roles: ADMINS },
   'scopes:read': { description: 'See the catalogue of scopes.', roles: EVERYBODY },
   'scopes:write': { description: 'Add scopes to the catalogue.', roles: WRITERS },

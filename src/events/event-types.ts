@@ -41,6 +41,7 @@ export const EVENT_TYPES = {
   'api_key.disabled': { description: 'A key was disabled and is denied from now on.', data: apiKey },
   'api_key.enabled': { description: 'A disabled key may be used again.', data: apiKey },
   'api_key.revoked': { description: 'A key was revoked for good.', data: apiKey.extend({ reason: z.string() }) },
+  'api_key.deleted': { description: 'A key was deleted for good.', data: apiKey },
   'tenant.created': {
     description: 'A tenant was created.',
     data: tenant,

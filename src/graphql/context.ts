@@ -3,6 +3,7 @@ import type { Command } from '../commands/command.ts'
 import type { SystemConfig } from '../configs/effective-config.ts'
 import type { PrismaClient } from '../generated/prisma/client.ts'
 import type { KeyCommands } from '../keys/key-commands.ts'
+import type { JsonObject } from '../keys/key-rules.ts'
 import type { Clock } from '../lib/clock.ts'
 import type { SessionCommands } from '../users/session-commands.ts'
 
@@ -16,6 +17,8 @@ export interface GraphQLContext {
   readonly sessionCommands: SessionCommands
   readonly keyCommands: KeyCommands
   readonly systemConfig: SystemConfig
+  /** What is sealed of a key's private metadata, in clear. Takes a UUID. */
+  readonly openPrivateMetadata: (apiKeyId: string, sealed: Uint8Array | null) => JsonObject
   /** Credits of a key that this server has leased and not spent: the database does not count them. Takes a UUID. */
   readonly leasedCredits: (apiKeyId: string) => number
   /** Runs a command for the caller. Failures that a caller can expect become members of the field's result union. */

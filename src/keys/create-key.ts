@@ -6,14 +6,16 @@ import { planConfigChange } from '../configs/plan-config-change.ts'
 import { readTenantConfig } from '../configs/stored-config.ts'
 import { KeywardError, validationFailed } from '../errors/keyward-error.ts'
 import type { ApiKey, Prisma } from '../generated/prisma/client.ts'
+import { normalizeName } from '../lib/text-fault.ts'
 import { formatPublicId } from '../public-id.ts'
 import { findUngrantableScopes } from '../scopes/grantable-scopes.ts'
 import type { Envelope } from '../secrets/envelope.ts'
 import { findTenantId } from '../tenants/tenant-store.ts'
 import { describeCredits } from './credit-rules.ts'
 import { findExpiryFault, resolveExpiry } from './key-expiry.ts'
-import { CONFIG_PATH, type CreateKeyInput, validateNewKey } from './key-rules.ts'
+import { CONFIG_PATH, type CreateKeyInput, type JsonObject, validateNewKey } from './key-rules.ts'
 import { insertKey } from './key-store.ts'
+import { sealPrivateMetadata } from './private-metadata.ts'
 import { signingSecretPurpose } from './signing-secret.ts'
 import { generateToken } from './token.ts'
 
@@ -71,11 +73,14 @@ export function createKeyCommand({ envelope, systemConfig }: CreateKeyDeps): Com
       }
 
       const id = newId()
-      const { name, environment, credits } = input
+      const { environment, credits } = input
+      const name = normalizeName(input.name)
       const token = generateToken({ prefix: tenant.keyPrefix, environment, randomBytes })
       const signingSecret = input.withSigningSecret === true ? randomBytes(SIGNING_SECRET_BYTES) : null
       const { config } = planConfigChange('KEY', {}, input.config ?? {}, CONFIG_PATH)
       const ownerId = input.ownerId ?? null
+      // The rules let nothing through but an object.
+      const sealedPrivateMetadata = sealPrivateMetadata(envelope, id, input.privateMetadata as JsonObject | null)
       const { apiKey, tokenHash, start } = await insertKey(work, {
         id,
         tenantId,
@@ -85,6 +90,7 @@ export function createKeyCommand({ envelope, systemConfig }: CreateKeyDeps): Com
         ownerId,
         scopes,
         metadata: (input.metadata ?? {}) as Prisma.InputJsonObject,
+        sealedPrivateMetadata,
         expiresAt,
         config,
         ...(signingSecret && { sealedSigningSecret: envelope.seal(signingSecret, signingSecretPurpose(id)) }),
@@ -111,6 +117,7 @@ export function createKeyCommand({ envelope, systemConfig }: CreateKeyDeps): Com
                 expiresAt: expiresAt?.toISOString() ?? null,
                 ...(input.config != null && { config }),
                 ...(credits != null && { credits: describeCredits(credits) }),
+                ...(sealedPrivateMetadata !== null && { withPrivateMetadata: true }),
                 ...(signingSecret !== null && { withSigningSecret: true }),
               },
             },

@@ -1,7 +1,7 @@
 import type { KeyConfig } from '../configs/effective-config.ts'
 import { findConfigIssues } from '../configs/plan-config-change.ts'
 import type { InputIssue } from '../errors/keyward-error.ts'
-import { findLineFault, findProseFault } from '../lib/text-fault.ts'
+import { findLineFault, findNameFault, findProseFault } from '../lib/text-fault.ts'
 import { isScopeName } from '../scopes/scope-name.ts'
 import { type CreditsInput, validateCredits } from './credit-rules.ts'
 import type { Environment } from './environment.ts'
@@ -10,7 +10,7 @@ export const KEY_NAME_CHARACTERS_MAX = 100
 export const KEY_DESCRIPTION_CHARACTERS_MAX = 1000
 export const KEY_OWNER_ID_CHARACTERS_MAX = 200
 export const KEY_SCOPES_MAX = 200
-/** Metadata is part of every answer of `/verify`, so it is kept small. */
+/** Of each kind. Metadata is part of every answer of `/verify`, so it is kept small. */
 export const KEY_METADATA_BYTES_MAX = 4096
 /** Levels of objects and lists in metadata. */
 export const KEY_METADATA_LEVELS_MAX = 32
@@ -29,6 +29,7 @@ export interface CreateKeyInput {
   readonly expiresAt?: Date | null | undefined
   readonly ttlDays?: number | null | undefined
   readonly metadata?: unknown
+  readonly privateMetadata?: unknown
   readonly config?: KeyConfig | null | undefined
   readonly credits?: CreditsInput | null | undefined
   readonly withSigningSecret?: boolean | null | undefined
@@ -58,6 +59,7 @@ export interface KeyChanges {
   readonly ownerId?: string | null | undefined
   readonly expiresAt?: Date | null | undefined
   readonly metadata?: unknown
+  readonly privateMetadata?: unknown
 }
 
 /** Every fault of a change that can be seen without looking anything up. Absent is unchanged; null clears what can be. */
@@ -68,14 +70,16 @@ export function validateKeyChanges(changes: KeyChanges): readonly InputIssue[] {
   return [...issues, ...validateScopeNames(scopes ?? [])]
 }
 
-function findFieldIssues({ name, description, ownerId, expiresAt, metadata }: KeyChanges): InputIssue[] {
+function findFieldIssues(changes: KeyChanges): InputIssue[] {
+  const { name, description, ownerId, expiresAt, metadata, privateMetadata } = changes
   const faults: [field: string, fault: string | null][] = [
-    ['name', name == null ? null : findLineFault(name, KEY_NAME_CHARACTERS_MAX)],
+    ['name', name == null ? null : findNameFault(name, KEY_NAME_CHARACTERS_MAX)],
     ['description', description == null ? null : findProseFault(description, KEY_DESCRIPTION_CHARACTERS_MAX)],
     ['ownerId', ownerId == null ? null : findLineFault(ownerId, KEY_OWNER_ID_CHARACTERS_MAX)],
     // Later ones have no form of four digits for the year, which is what everybody reads and writes.
     ['expiresAt', (expiresAt?.getUTCFullYear() ?? 0) > 9999 ? 'must lie before the year 10000' : null],
     ['metadata', metadata == null ? null : findMetadataFault(metadata)],
+    ['privateMetadata', privateMetadata == null ? null : findMetadataFault(privateMetadata)],
   ]
   return faults.flatMap(([field, detail]) => (detail === null ? [] : [{ path: ['input', field], detail }]))
 }

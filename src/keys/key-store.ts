@@ -18,6 +18,7 @@ export interface NewKey {
   readonly metadata: Prisma.InputJsonObject
   readonly expiresAt: Date | null
   readonly config?: Prisma.InputJsonObject
+  readonly sealedPrivateMetadata?: Uint8Array<ArrayBuffer> | null
   readonly sealedSigningSecret?: Uint8Array<ArrayBuffer>
   /** Absent for a key that spends none. */
   readonly credits?: CreditsInput
@@ -128,4 +129,10 @@ export async function lockLiveKey(tx: Prisma.TransactionClient, tenantId: string
   if (key === null) throw new KeywardError('NOT_FOUND', 'There is nothing under this id.')
   if (key.revokedAt !== null) throw new KeywardError('CONFLICT', 'The key is revoked, which is final.')
   return key
+}
+
+/** Deletes a key with its secrets, its credits and what is counted against its quotas. Two statements. */
+export async function deleteKeyRow(tx: Prisma.TransactionClient, tenantId: string, id: string): Promise<void> {
+  await tx.quotaCount.deleteMany({ where: { subjectId: id } })
+  await tx.apiKey.delete({ where: { tenantId_id: { tenantId, id } }, select: { id: true } })
 }

@@ -1,4 +1,5 @@
 import { type Actor, visibleTenantIds } from '../actors/actor.ts'
+import { requirePermission } from '../actors/require-permission.ts'
 import { Environment as EnvironmentValues } from '../generated/prisma/enums.ts'
 import { builder } from '../graphql/builder.ts'
 import { deriveKeyStatus } from './key-status.ts'
@@ -93,6 +94,17 @@ export const ApiKey = builder.prismaNode('ApiKey', {
     ownerId: t.exposeString('ownerId', { nullable: true }),
     scopes: t.exposeStringList('scopes'),
     metadata: t.expose('metadata', { type: 'JSON' }),
+    privateMetadata: t.field({
+      type: 'JSON',
+      nullable: true,
+      description:
+        'A JSON object of your own that is kept encrypted and never part of a verdict. Requires `private-metadata:read`.',
+      select: { id: true, tenantId: true, sealedPrivateMetadata: true },
+      resolve: ({ id, tenantId, sealedPrivateMetadata }, _args, { caller, openPrivateMetadata }) => {
+        requirePermission(caller.actor, 'private-metadata:read', tenantId, 'Private metadata')
+        return openPrivateMetadata(id, sealedPrivateMetadata)
+      },
+    }),
     expiresAt: t.expose('expiresAt', { type: 'DateTime', nullable: true }),
     disabledAt: t.expose('disabledAt', { type: 'DateTime', nullable: true }),
     revokedAt: t.expose('revokedAt', { type: 'DateTime', nullable: true }),

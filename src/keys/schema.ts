@@ -6,6 +6,7 @@ import { parsePublicIdOf } from '../public-id.ts'
 import { changedKeyPayload } from './changed-key-payload.ts'
 import type { CreatedKey } from './create-key.ts'
 import { CreditsInput } from './credits-schema.ts'
+import { deleteKey } from './delete-key.ts'
 import { disableKey } from './disable-key.ts'
 import { enableKey } from './enable-key.ts'
 import { ApiKey, Environment, visibleKeys } from './key-type.ts'
@@ -46,6 +47,10 @@ const ApiKeyCreateInput = builder.inputType('ApiKeyCreateInput', {
     metadata: t.field({
       type: 'JSON',
       description: 'A JSON object of your own, up to 4 KiB, which `/verify` answers with.',
+    }),
+    privateMetadata: t.field({
+      type: 'JSON',
+      description: 'A JSON object of your own, up to 4 KiB, which is kept encrypted and never part of a verdict.',
     }),
     config: t.field({
       type: ApiKeyConfigInput,
@@ -96,6 +101,10 @@ const ApiKeyUpdateInput = builder.inputType('ApiKeyUpdateInput', {
       type: 'JSON',
       description: 'A JSON object of your own, up to 4 KiB, which replaces the one there is; null empties it.',
     }),
+    privateMetadata: t.field({
+      type: 'JSON',
+      description: 'The same for what is kept encrypted and never part of a verdict.',
+    }),
     expectedVersion: t.int({ description: 'Refuse the change when this is not the version of the key any more.' }),
   }),
 })
@@ -103,6 +112,11 @@ const ApiKeyUpdateInput = builder.inputType('ApiKeyUpdateInput', {
 const ApiKeyRevokeInput = builder.inputType('ApiKeyRevokeInput', {
   description: 'Why a key is revoked.',
   fields: (t) => ({ reason: t.string({ required: true, description: 'For the log and for whoever asks later.' }) }),
+})
+
+const ApiKeyDeletePayload = builder.objectRef<string>('ApiKeyDeletePayload').implement({
+  description: 'What was deleted.',
+  fields: (t) => ({ deletedId: t.id({ description: 'The id that the key had.', resolve: (id) => id }) }),
 })
 
 builder.mutationFields((t) => ({
@@ -133,6 +147,17 @@ builder.mutationFields((t) => ({
       input: t.arg({ type: ApiKeyRevokeInput, required: true, description: 'Why.' }),
     },
     resolve: (_root, { id, input }, ctx) => ctx.execute(revokeKey, { id, ...input }),
+  }),
+  apiKeyDelete: t.field({
+    type: ApiKeyDeletePayload,
+    description:
+      'Delete a key for good: its tokens are nobody’s from the next verification on. The log keeps what happened to it. Requires `keys:delete`.',
+    errors: commandErrors('VALIDATION_FAILED', 'NOT_FOUND'),
+    args: {
+      id: t.arg.id({ required: true, description: 'The key.' }),
+      confirmName: t.arg.string({ required: true, description: 'The name of the key, to confirm.' }),
+    },
+    resolve: (_root, { id, confirmName }, ctx) => ctx.execute(deleteKey, { id, confirmName }),
   }),
   apiKeyDisable: t.field({
     type: changedKeyPayload('ApiKeyDisablePayload', 'The key that was disabled.'),

@@ -6,24 +6,35 @@ import { mergeConfig, type SystemConfig } from '../configs/effective-config.ts'
 import { readTenantConfig } from '../configs/stored-config.ts'
 import { type InputIssue, validationFailed } from '../errors/keyward-error.ts'
 import type { ApiKey, Prisma } from '../generated/prisma/client.ts'
+import { normalizeName } from '../lib/text-fault.ts'
 import { formatPublicId } from '../public-id.ts'
 import { findUngrantableScopes } from '../scopes/grantable-scopes.ts'
+import type { Envelope } from '../secrets/envelope.ts'
 import { findExpiryFault } from './key-expiry.ts'
-import { type KeyChanges, validateKeyChanges } from './key-rules.ts'
+import { type JsonObject, type KeyChanges, validateKeyChanges } from './key-rules.ts'
 import { findTenantIdOfKey, lockLiveKey, refuseTakenName } from './key-store.ts'
+import { openPrivateMetadata, sealPrivateMetadata } from './private-metadata.ts'
 
 export interface UpdateKeyInput extends KeyChanges {
   readonly id: string
   readonly expectedVersion?: number | null | undefined
 }
 
-type Described = Pick<ApiKey, 'name' | 'description' | 'scopes' | 'ownerId' | 'expiresAt' | 'metadata'>
+/** A key as changes see it, private metadata in clear. */
+type Described = Pick<ApiKey, 'name' | 'description' | 'scopes' | 'ownerId' | 'expiresAt' | 'metadata'> & {
+  readonly privateMetadata: JsonObject
+}
+
+export interface UpdateKeyDeps {
+  readonly envelope: Envelope
+  readonly systemConfig: SystemConfig
+}
 
 /**
  * Change what a key is called, what it may do and until when. A later expiry brings an expired key back; nothing
  * brings a revoked one back. A call that changes nothing is recorded, and nobody else is told.
  */
-export function updateKeyCommand(deps: { readonly systemConfig: SystemConfig }): Command<UpdateKeyInput, ApiKey> {
+export function updateKeyCommand(deps: UpdateKeyDeps): Command<UpdateKeyInput, ApiKey> {
   return defineTenantCommand<UpdateKeyInput, ApiKey>({
     name: 'update-key',
     permission: 'keys:update',
@@ -33,7 +44,7 @@ export function updateKeyCommand(deps: { readonly systemConfig: SystemConfig }):
       const { tx, now, tenantId } = work
       const key = await lockLiveKey(tx, tenantId, publicId)
       requireVersion(key.version, expectedVersion)
-      const before = describe(key)
+      const before = describe(deps.envelope, key)
       const after = { ...before, ...settle(changes) }
       const fields = FIELDS.filter((field) => !isDeepStrictEqual(before[field], after[field]))
       const issues = [
@@ -45,7 +56,14 @@ export function updateKeyCommand(deps: { readonly systemConfig: SystemConfig }):
       const { id } = key
       const { name } = after
       const { environment } = key
-      const data = { ...after, metadata: after.metadata as Prisma.InputJsonObject }
+      const { privateMetadata, metadata, ...columns } = after
+      const data = {
+        ...columns,
+        metadata: metadata as Prisma.InputJsonObject,
+        ...(fields.includes('privateMetadata') && {
+          sealedPrivateMetadata: sealPrivateMetadata(deps.envelope, id, privateMetadata),
+        }),
+      }
       const hasChanged = fields.length > 0
       return {
         value: hasChanged
@@ -80,22 +98,34 @@ export function updateKeyCommand(deps: { readonly systemConfig: SystemConfig }):
   })
 }
 
-const FIELDS: (keyof Described)[] = ['name', 'description', 'scopes', 'ownerId', 'expiresAt', 'metadata']
+const FIELDS: (keyof Described)[] = [
+  'name',
+  'description',
+  'scopes',
+  'ownerId',
+  'expiresAt',
+  'metadata',
+  'privateMetadata',
+]
 
-function describe({ name, description, scopes, ownerId, expiresAt, metadata }: Described): Described {
-  return { name, description, scopes, ownerId, expiresAt, metadata }
+function describe(envelope: Envelope, key: ApiKey): Described {
+  const { name, description, scopes, ownerId, expiresAt, metadata } = key
+  const privateMetadata = openPrivateMetadata(envelope, key.id, key.sealedPrivateMetadata)
+  return { name, description, scopes, ownerId, expiresAt, metadata, privateMetadata }
 }
 
 /** What the changes make of the fields they name: null takes away what a field holds. */
-function settle({ name, description, scopes, ownerId, expiresAt, metadata }: KeyChanges): Partial<Described> {
+function settle(changes: KeyChanges): Partial<Described> {
+  const { name, description, scopes, ownerId, expiresAt, metadata, privateMetadata } = changes
   return {
-    ...(name != null && { name }),
+    ...(name != null && { name: normalizeName(name) }),
     ...(description !== undefined && { description }),
     ...(scopes !== undefined && { scopes: [...new Set(scopes ?? [])] }),
     ...(ownerId !== undefined && { ownerId }),
     ...(expiresAt !== undefined && { expiresAt }),
     // Plain, so that it can be compared with what the database returns.
     ...(metadata !== undefined && { metadata: JSON.parse(JSON.stringify(metadata ?? {})) }),
+    ...(privateMetadata !== undefined && { privateMetadata: JSON.parse(JSON.stringify(privateMetadata ?? {})) }),
   }
 }
 
@@ -126,6 +156,8 @@ async function findExpiryIssues(
   return fault === null ? [] : [{ path: ['input', 'expiresAt'], detail: fault }]
 }
 
+/** Of what is private the log holds that it changed, not what it said. */
 function pick(described: Described, fields: readonly (keyof Described)[]): AuditDetail {
-  return JSON.parse(JSON.stringify(Object.fromEntries(fields.map((field) => [field, described[field]]))))
+  const shown = { ...described, privateMetadata: '(sealed)' }
+  return JSON.parse(JSON.stringify(Object.fromEntries(fields.map((field) => [field, shown[field]]))))
 }

@@ -2,6 +2,7 @@ import { defineCommand } from '../commands/command.ts'
 import { isUniqueViolation } from '../db/database-failures.ts'
 import { KeywardError } from '../errors/keyward-error.ts'
 import type { Tenant } from '../generated/prisma/client.ts'
+import { normalizeName } from '../lib/text-fault.ts'
 import { formatPublicId } from '../public-id.ts'
 import { type TenantInput, validateTenant } from './tenant-rules.ts'
 
@@ -16,7 +17,8 @@ export const createTenant = defineCommand<TenantInput, Tenant>({
     remember: ({ id }) => ({ id, secrets: null }),
     recall: (tx, { id }) => tx.tenant.findUnique({ where: { id } }),
   },
-  async execute({ tx, now, newId }, { name, slug, keyPrefix, timeZone }) {
+  async execute({ tx, now, newId }, { slug, keyPrefix, timeZone, ...input }) {
+    const name = normalizeName(input.name)
     const tenant = await tx.tenant
       .create({
         data: { id: newId(), name, slug, keyPrefix, timeZone: timeZone ?? 'UTC', createdAt: now, updatedAt: now },

@@ -1,7 +1,7 @@
 import type { InputIssue } from '../errors/keyward-error.ts'
 import { isTokenPrefix } from '../keys/token.ts'
 import { createZoneCalendar } from '../lib/calendar.ts'
-import { findLineFault } from '../lib/text-fault.ts'
+import { findNameFault } from '../lib/text-fault.ts'
 
 /** Prefix of the tokens of the platform tenant, which no other tenant may have. */
 export const PLATFORM_KEY_PREFIX = 'kw'
@@ -21,7 +21,7 @@ export interface TenantInput {
 /** Every fault of a new tenant's description. */
 export function validateTenant(input: TenantInput): readonly InputIssue[] {
   const issues: InputIssue[] = []
-  const nameFault = findLineFault(input.name, NAME_CHARACTERS_MAX)
+  const nameFault = findNameFault(input.name, NAME_CHARACTERS_MAX)
   if (nameFault !== null) issues.push({ path: ['input', 'name'], detail: nameFault })
   if (input.slug.length > SLUG_CHARACTERS_MAX || !SLUG_PATTERN.test(input.slug)) {
     const detail = `must be lower-case letters and digits in words joined by single hyphens, at most ${SLUG_CHARACTERS_MAX} characters`

@@ -162,6 +162,14 @@ export const FIELD_CASES: Readonly<Record<string, FieldCase>> = {
     ids: { id: ['apiKeyId'] },
     allowed: WRITERS,
   },
+  'Mutation.apiKeyDelete': {
+    document: `mutation ($id: ID!, $confirmName: String!) {
+      apiKeyDelete(id: $id, confirmName: $confirmName) { ${RESULT} }
+    }`,
+    variables: ({ apiKeyId }) => ({ id: apiKeyId, confirmName: 'not its name' }),
+    ids: { id: ['apiKeyId'] },
+    allowed: ADMINS,
+  },
   'Mutation.apiKeyUpdate': {
     document: `mutation ($id: ID!, $input: ApiKeyUpdateInput!) { apiKeyUpdate(id: $id, input: $input) { ${RESULT} } }`,
     variables: ({ apiKeyId }) => ({ id: apiKeyId, input: { ownerId: 'somebody' } }),

@@ -179,7 +179,8 @@ const beforehand: Record<string, string> = {
 
 test.each(mutations)('%s takes at most 14 statements', async (name, { document, variables, allowed }) => {
   const { tenantId, ...ownTenant } = await admin.tenant()
-  const { apiKeyId } = await ownTenant.key()
+  const keyName = uniqueName()
+  const { apiKeyId } = await ownTenant.key({ name: keyName })
   const scopeId = await ownTenant.scope('orders:read')
   const user = await seedUser(app, { tenantId, role: 'OWNER' })
   const ids = { tenantId, apiKeyId, scopeId, userId: user.userId }
@@ -188,6 +189,7 @@ test.each(mutations)('%s takes at most 14 statements', async (name, { document, 
   const given: Record<string, object> = {
     'Mutation.sessionCreate': { input: { email: user.email, password: ADMIN_PASSWORD } },
     'Mutation.sessionRefresh': { input: { refreshToken: user.refreshToken } },
+    'Mutation.apiKeyDelete': { id: apiKeyId, confirmName: keyName },
   }
   const first = FIELD_CASES[beforehand[name] ?? '']
   if (first) await sendGraphQL(app, first.document, first.variables?.(ids) ?? {}, token)

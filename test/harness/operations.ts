@@ -224,3 +224,13 @@ export const ScopeDelete = graphql(`
     }
   }
 `)
+
+export const ApiKeyDelete = graphql(`
+  mutation ApiKeyDelete($id: ID!, $confirmName: String!) {
+    apiKeyDelete(id: $id, confirmName: $confirmName) {
+      __typename
+      ... on ApiKeyDeletePayload { deletedId }
+      ... on UserError { code message path }
+    }
+  }
+`)

@@ -174,6 +174,11 @@ test('a name is taken once per environment among keys that are not revoked', asy
   await mustCreate({ name: 'once' })
 })
 
+test('one name in two spellings is one name, and is stored in the composed one', async () => {
+  expect((await mustCreate({ name: 'Ge\u0301ne' })).apiKey.name).toBe('Géne')
+  expect(await create({ name: 'Géne' })).toMatchObject({ __typename: 'ConflictError', path: ['input', 'name'] })
+})
+
 test('of two keys of one name that are created at the same time exactly one is', async () => {
   const answers = await Promise.all(Array.from({ length: 5 }, () => create({ name: 'race' })))
   const kinds = answers.map((answer) => answer?.__typename).sort()
@@ -214,6 +219,10 @@ test.each([
   ['an empty name', { name: '' }, 'name'],
   ['a name with a line break', { name: 'a\nb' }, 'name'],
   ['a name with an invisible character', { name: 'a\u200bb' }, 'name'],
+  ['a name that begins with a blank', { name: ' a' }, 'name'],
+  ['a name of 10,000 characters', { name: 'x'.repeat(10_000) }, 'name'],
+  ['a name that turns its text around', { name: 'a\u202eb' }, 'name'],
+  ['a name that mixes letters which look alike', { name: 'sh\u043ep' }, 'name'],
   ['a name of 101 characters', { name: 'x'.repeat(101) }, 'name'],
   ['a description with NUL', { description: '\u0000' }, 'description'],
   ['a description of 1001 characters', { description: 'x'.repeat(1001) }, 'description'],
@@ -230,6 +239,9 @@ test.each([
   ['metadata with NUL in a name', { metadata: { 'a\u0000': 1 } }, 'metadata'],
   ['metadata with half a character', { metadata: { a: '\ud800' } }, 'metadata'],
   ['metadata of 33 levels', { metadata: nest(33) }, 'metadata'],
+  ['private metadata that are no object', { privateMetadata: 'text' }, 'privateMetadata'],
+  ['private metadata of 33 levels', { privateMetadata: nest(33) }, 'privateMetadata'],
+  ['private metadata of more than 4 KiB', { privateMetadata: { a: 'x'.repeat(4096) } }, 'privateMetadata'],
   ['metadata of more than 4 KiB', { metadata: { a: 'x'.repeat(4096) } }, 'metadata'],
 ])('%s is refused', async (_, input, field) => {
   expect(await create(input)).toMatchObject({ __typename: 'ValidationError', path: ['input', field] })
