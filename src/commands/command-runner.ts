@@ -136,7 +136,9 @@ function findAccessError({ actor }: Caller, access: Access): KeywardError | null
   }
   switch (access.kind) {
     case 'user':
-      return actor.kind === 'user' ? null : new KeywardError('FORBIDDEN', 'Only a person with a session can do this.')
+      return actor.kind === 'user'
+        ? null
+        : new KeywardError('FORBIDDEN', 'Only a person can do this; log in with `sessionCreate`.')
     case 'system':
       return actor.kind === 'system' ? null : new KeywardError('FORBIDDEN', 'Only Keyward itself does this.')
     case 'platform':

@@ -100,6 +100,12 @@ const catalogue = {
     retryable: false,
     action: 'Correct the document at the location that the error names.',
   },
+  TOO_MANY_ERRORS: {
+    status: 400,
+    title: 'The GraphQL document has more faults than are listed',
+    retryable: false,
+    action: 'Correct those that are listed, then send the document again.',
+  },
   QUERY_TOO_COMPLEX: {
     status: 400,
     title: 'The GraphQL document asks for too much at once',

@@ -56,6 +56,18 @@ function findCause(thrown: GraphQLError): unknown {
   return cause instanceof GraphQLError ? thrown : cause
 }
 
+/** How graphql-js says that it looked no further. These two errors have nothing but their text to be known by. */
+const VALIDATION_ENDS: ReadonlyMap<string, KeywardError> = new Map([
+  [
+    'Too many validation errors, error limit reached. Validation aborted.',
+    new KeywardError('TOO_MANY_ERRORS', 'The document has more faults than the 100 that are listed here.'),
+  ],
+  [
+    'Validation aborted.',
+    new KeywardError('QUERY_TOO_COMPLEX', 'The document selects the same fields too often; select each one once.'),
+  ],
+])
+
 function toKeywardError(cause: unknown, isUnavailable: (error: unknown) => boolean): KeywardError {
   if (cause instanceof KeywardError) return cause
   if (cause instanceof ExpectedError) return cause.error
@@ -64,6 +76,8 @@ function toKeywardError(cause: unknown, isUnavailable: (error: unknown) => boole
     if (cause.extensions.http?.status === 405) {
       return new KeywardError('METHOD_NOT_ALLOWED', cause.message, { allow: ['POST'] })
     }
+    const ended = VALIDATION_ENDS.get(cause.message)
+    if (ended !== undefined) return ended
     // What graphql-js and Yoga themselves find is about the caller's document, variables or parameters.
     return new KeywardError('QUERY_INVALID', cause.message)
   }
@@ -80,6 +94,7 @@ function describe({ code, issues, retryAfterSeconds }: KeywardError): Record<str
 const DOCUMENT_ERRORS: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'QUERY_INVALID',
   'QUERY_TOO_COMPLEX',
+  'TOO_MANY_ERRORS',
   'PERSISTED_QUERY_NOT_FOUND',
   'PERSISTED_QUERY_REQUIRED',
 ])

@@ -75,21 +75,28 @@ const WELCOME_VARIABLES = {
   key: { tenantId: '', name: 'my first key', environment: 'TEST' },
 }
 
-/** `variables` is read by the page and missing in the type. Headers hold a session: they do not stay in the browser. */
-const OPTIONS: GraphiQLOptions & { readonly variables: string } = {
+/**
+ * `variables` and `storage` are read by the page and missing in the type. Headers hold a session, variables a password, and
+ * answers to be run again a token: with no storage, nothing of what is typed stays in the browser.
+ */
+const OPTIONS: GraphiQLOptions & { readonly variables: string; readonly storage: null } = {
   title: 'Keyward GraphiQL',
   endpoint: '/graphql',
   defaultQuery: WELCOME,
   variables: JSON.stringify(WELCOME_VARIABLES, null, 2),
   shouldPersistHeaders: false,
+  storage: null,
 }
+
+/** The page would write each document that is typed into its address, and so into histories and logs of proxies. */
+const KEEP_ADDRESS = '<script>history.replaceState = () => {}</script>'
 
 let page: Promise<Page> | null = null
 
 /** The page is 9 MB and rarely asked for, so it is made when somebody first does. */
 async function renderPage(): Promise<Page> {
   const { renderGraphiQL } = await import('@graphql-yoga/render-graphiql')
-  const html = Buffer.from(renderGraphiQL(OPTIONS))
+  const html = Buffer.from(renderGraphiQL(OPTIONS).replace('<body', `${KEEP_ADDRESS}<body`))
   const compressed = await promisify(gzip)(html)
   return { html, compressed, etag: `"${createHash('sha256').update(html).digest('base64url')}"` }
 }

@@ -70,7 +70,7 @@ export async function createAccessTokens(key: AccessTokenKey, clock: Clock): Pro
         }
         if (!(error instanceof joseErrors.JOSEError)) throw error
       }
-      throw new KeywardError('UNAUTHENTICATED', 'The access token is not one of ours.')
+      throw new KeywardError('UNAUTHENTICATED', 'The access token is not one of ours; log in with `sessionCreate`.')
     },
   }
 }

@@ -2,10 +2,10 @@ import { type Command, defineCommand } from '../commands/command.ts'
 import { KeywardError } from '../errors/keyward-error.ts'
 import { formatPublicId } from '../public-id.ts'
 
-/** Log out: no token of the caller's session counts from now on. */
+/** Log out: no token of the caller's session counts from now on. One that another request ended meanwhile is NOT_FOUND. */
 export function endSessionCommand(deps: {
   platformTenantId: () => string
-}): Command<Record<never, never>, { ended: boolean }> {
+}): Command<Record<never, never>, { ended: true }> {
   return defineCommand({
     name: 'end-session',
     access: () => ({ kind: 'user' }),
@@ -16,9 +16,10 @@ export function endSessionCommand(deps: {
         where: { id: actor.sessionId, endedAt: null },
         data: { endedAt: now },
       })
+      if (count === 0) throw new KeywardError('NOT_FOUND', 'The session has ended already.')
       const [homeTenantId] = actor.roles.keys()
       return {
-        value: { ended: count === 1 },
+        value: { ended: true },
         audit: [
           {
             tenantId: homeTenantId ?? deps.platformTenantId(),

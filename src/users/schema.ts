@@ -113,7 +113,9 @@ const SessionRefreshPayload = builder.objectRef<SessionTokens>('SessionRefreshPa
 const SessionEndPayload = builder.objectRef<{ ended: boolean }>('SessionEndPayload').implement({
   description: 'A session that was ended.',
   fields: (t) => ({
-    ended: t.exposeBoolean('ended', { description: 'Whether it was this call that ended it.' }),
+    ended: t.exposeBoolean('ended', {
+      description: 'Always true; a session that had ended already is answered `NOT_FOUND`.',
+    }),
   }),
 })
 
@@ -159,7 +161,7 @@ builder.mutationFields((t) => ({
   sessionEnd: t.field({
     type: SessionEndPayload,
     description: 'Log out: no token of the session counts from now on. Requires a session.',
-    errors: commandErrors('CONFLICT'),
+    errors: commandErrors('NOT_FOUND'),
     resolve: (_root, _args, ctx) => ctx.execute(ctx.sessionCommands.end, {}),
   }),
 }))

@@ -17,6 +17,7 @@ import { createLimits, type Limits } from './limits/limits.ts'
 import { createVerifyRequestParser } from './parse-verify-request.ts'
 import type { KeySource, QuotaSink, SecretActivator, UsageSink } from './ports.ts'
 import { createQuotaFlusher } from './quota-flusher.ts'
+import { createReadFailureLog } from './read-failure-log.ts'
 import type { NonceStore } from './signature/nonce-port.ts'
 import { createSignatureRoute } from './signature/signature-route.ts'
 import type { SignatureWindow } from './signature/signature-window.ts'
@@ -94,6 +95,7 @@ export function createDataPlane(deps: DataPlaneDeps): DataPlane {
     compileSnapshot: createSnapshotCompiler(compileConfigRules),
     onRead: (snapshot, { quotas }, readAt) =>
       snapshot.limits === null || limits.load(snapshot.limits, snapshot, quotas, readAt) !== 'stale',
+    onReadFailure: createReadFailureLog({ clock, logger }),
     ...staleness,
   })
   const unknownLookups = createUnknownLookupBudget({ load: cache.load })

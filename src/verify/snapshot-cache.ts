@@ -69,6 +69,8 @@ export interface SnapshotCacheOptions {
    * that, make it again.
    */
   readonly onRead?: (snapshot: KeySnapshot, record: KeyRecord, readAt: number) => boolean
+  /** Told of a read that failed in a way that the source has no name for: a mistake, not an outage. */
+  readonly onReadFailure?: (error: unknown) => void
   readonly clock: Clock
   /** Lower, and keys in use are read again and again; higher, and the process needs more memory (about 3 KB each). */
   readonly knownMax?: number
@@ -93,7 +95,7 @@ const MARKS_MAX = 10_000
 const UNTRUSTED = 0
 
 export function createSnapshotCache(options: SnapshotCacheOptions): SnapshotCache {
-  const { source, clock, compileSnapshot, onRead = () => true } = options
+  const { source, clock, compileSnapshot, onRead = () => true, onReadFailure = () => {} } = options
   const { ageMaxMs = 60_000, unknownAgeMaxMs = 10_000, staleMaxMs = 900_000 } = options
   const { readDeadlineMs = 2_000, readsMax = 1_000 } = options
   const store = createSnapshotStore({ knownMax: options.knownMax ?? 100_000, unknownMax: options.unknownMax ?? 50_000 })
@@ -232,7 +234,9 @@ export function createSnapshotCache(options: SnapshotCacheOptions): SnapshotCach
       stats.readsFailed++
       sourceIsDown = true
       nextProbeAt = clock.now() + PROBE_INTERVAL_MS
-      throw error instanceof KeywardError ? error : unavailable('The key source failed.', error)
+      if (error instanceof KeywardError) throw error
+      onReadFailure(error)
+      throw unavailable('The key source failed.', error)
     }
   }
 

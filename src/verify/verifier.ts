@@ -70,7 +70,8 @@ export function createVerifierAuthentication(deps: VerifierAuthenticationDeps): 
     },
     authenticateToken(token, now, req) {
       try {
-        if (token === undefined) throw unauthenticated('The request carries no token of a verifier, or more than one.')
+        if (token === undefined)
+          throw unauthenticated('The request carries no token of a verifier, or more than one; send one.')
         return identify(token, now, req)
       } catch (error) {
         throw failures.replace(error, req, now)
@@ -81,20 +82,28 @@ export function createVerifierAuthentication(deps: VerifierAuthenticationDeps): 
 
 /** The token of an Authorization header. The scheme's name is read in any case (RFC 9110 §11.1). */
 function readBearerToken(authorization: string | undefined): string {
-  if (authorization === undefined) throw unauthenticated('The request carries no `Authorization` header.')
+  if (authorization === undefined)
+    throw unauthenticated('The request carries no `Authorization` header; send `Bearer` and the token of a verifier.')
   // The usual spelling is read without a regular expression. A token never holds a space.
   if (authorization.startsWith('Bearer ') && authorization.indexOf(' ', SCHEME_LENGTH) === -1) {
     return authorization.slice(SCHEME_LENGTH)
   }
   const token = BEARER_PATTERN.exec(authorization)?.[1]
-  if (token === undefined) throw unauthenticated('The `Authorization` header is not of the form `Bearer <token>`.')
+  if (token === undefined)
+    throw unauthenticated(
+      'The `Authorization` header is not of the form `Bearer <token>`; send the token of a verifier so.',
+    )
   return token
 }
 
 function requireVerifier({ snapshot }: LoadedSnapshot, now: number): { key: KeySnapshot; verifier: Verifier } {
-  if (snapshot === null || !isLive(snapshot, now)) throw unauthenticated('The token of the verifier is not valid.')
+  if (snapshot === null || !isLive(snapshot, now))
+    throw unauthenticated('The token of the verifier is not valid; send one of a live key that holds `keyward:verify`.')
   if (snapshot.verifier === null) {
-    throw new KeywardError('FORBIDDEN', 'The key of the verifier lacks the scope `keyward:verify`.')
+    throw new KeywardError(
+      'FORBIDDEN',
+      'The key of the verifier lacks the scope `keyward:verify`; have it added, or use another key.',
+    )
   }
   return { key: snapshot, verifier: snapshot.verifier }
 }

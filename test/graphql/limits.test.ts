@@ -235,6 +235,27 @@ describe('fragments', () => {
   })
 })
 
+describe('what is wrong with a document', () => {
+  test('is listed up to 100 times, and then it is said that there is more', async () => {
+    const fields = (count: number) => Array.from({ length: count }, (_, index) => `nowhere${index}`).join(' ')
+    const hundred = await ask(`{ viewer { ... on User { ${fields(100)} } } }`)
+    expect(new Set(hundred.errors.map(({ extensions }) => extensions.code))).toEqual(new Set(['QUERY_INVALID']))
+    expect(hundred.errors).toHaveLength(100)
+
+    const { status, errors } = await ask(`{ viewer { ... on User { ${fields(102)} } } }`)
+    expect(status).toBe(400)
+    expect(errors).toHaveLength(101)
+    expect(errors.at(-1)).toMatchObject({
+      message: 'The document has more faults than the 100 that are listed here.',
+      extensions: { code: 'TOO_MANY_ERRORS' },
+    })
+  })
+
+  test('is not looked for where fields are selected so often that comparing them would take for ever', async () => {
+    await expectTooComplex(`{ viewer { ... on User { ${'id '.repeat(990)} } } }`, /select each one once/)
+  })
+})
+
 describe('introspection', () => {
   test.each([
     [

@@ -51,12 +51,16 @@ test('ending a session twice is unauthenticated the second time', async () => {
   expect(again).toMatchObject({ status: 401, errors: [{ extensions: { code: 'UNAUTHENTICATED' } }] })
 })
 
-test('of two ends of one session in one document the second finds it ended', async () => {
+test('of two ends of one session in one document the second finds it ended, and the log has one', async () => {
   const { accessToken } = await seedUser(app)
-  const document =
-    'mutation { first: sessionEnd { ... on SessionEndPayload { ended } } second: sessionEnd { ... on SessionEndPayload { ended } } }'
-  const { data } = await sendGraphQL(app, document, {}, accessToken)
-  expect(data).toEqual({ first: { ended: true }, second: { ended: false } })
+  const ended = '{ ... on SessionEndPayload { ended } ... on UserError { code message } }'
+  const document = `mutation { first: sessionEnd ${ended} second: sessionEnd ${ended} }`
+  const { data } = await sendGraphQL(app, document, {}, accessToken, { 'x-request-id': 'end-twice' })
+  expect(data).toEqual({
+    first: { ended: true },
+    second: { code: 'NOT_FOUND', message: 'The session has ended already.' },
+  })
+  expect((await findAuditRecords(app, 'end-twice')).map(({ action }) => action)).toEqual(['session.ended'])
 })
 
 test('the other sessions of the person go on', async () => {

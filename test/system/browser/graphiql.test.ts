@@ -108,6 +108,11 @@ test('in GraphiQL an admin logs in, creates a tenant and sees it, and the page t
   expect(created.data.tenantCreate).toMatchObject({ tenant: { slug } })
   await shown(page).getByText('Shown in the browser').waitFor()
 
+  // Longer than the page waits before it stores what was typed.
+  await page.waitForTimeout(1_500)
+  const kept = await page.evaluate(() => JSON.stringify([{ ...localStorage }, { ...sessionStorage }, location.href]))
+  expect(kept).not.toMatch(new RegExp(`${ADMIN_PASSWORD}|${accessToken.slice(-20)}|tenantCreate|${slug}`))
+
   await page.screenshot({ path: join(tmpdir(), 'keyward-graphiql.png') })
   expect(complaints).toEqual({ foreignRequests: [], errors: [] })
   await page.close()
