@@ -29,8 +29,8 @@ builder.queryField('viewer', (t) =>
   }),
 )
 
-builder.prismaObjectField(ApiKey, 'createdBy', (t) =>
-  t.field({
+builder.prismaObjectFields(ApiKey, (t) => ({
+  createdBy: t.field({
     type: Actor,
     nullable: true,
     description: 'Who created the key; null for Keyward itself, and for whom the caller may not know of.',
@@ -38,10 +38,35 @@ builder.prismaObjectField(ApiKey, 'createdBy', (t) =>
       createdByUser: nestedSelection({ where: visibleUsers(ctx) }, [], 'User'),
       createdByKey: nestedSelection({ where: visibleKeys(ctx.caller.actor) }, [], 'ApiKey'),
     }),
-    resolve: ({ createdByUser, createdByKey }) =>
-      createdByUser === null ? createdByKey && ApiKey.addBrand(createdByKey) : User.addBrand(createdByUser),
+    resolve: ({ createdByUser, createdByKey }) => toActor(createdByUser, createdByKey),
   }),
-)
+  disabledBy: t.field({
+    type: Actor,
+    nullable: true,
+    description:
+      'Who disabled the key, if it is disabled; null for Keyward itself, and for whom the caller may not know of.',
+    select: (_args, ctx, nestedSelection) => ({
+      disabledByUser: nestedSelection({ where: visibleUsers(ctx) }, [], 'User'),
+      disabledByKey: nestedSelection({ where: visibleKeys(ctx.caller.actor) }, [], 'ApiKey'),
+    }),
+    resolve: ({ disabledByUser, disabledByKey }) => toActor(disabledByUser, disabledByKey),
+  }),
+  revokedBy: t.field({
+    type: Actor,
+    nullable: true,
+    description:
+      'Who revoked the key, if it is revoked; null for Keyward itself, and for whom the caller may not know of.',
+    select: (_args, ctx, nestedSelection) => ({
+      revokedByUser: nestedSelection({ where: visibleUsers(ctx) }, [], 'User'),
+      revokedByKey: nestedSelection({ where: visibleKeys(ctx.caller.actor) }, [], 'ApiKey'),
+    }),
+    resolve: ({ revokedByUser, revokedByKey }) => toActor(revokedByUser, revokedByKey),
+  }),
+}))
+
+function toActor(user: typeof User.$inferType | null, key: typeof ApiKey.$inferType | null) {
+  return user === null ? key && ApiKey.addBrand(key) : User.addBrand(user)
+}
 
 const PermissionType = builder.objectRef<Permission>('Permission').implement({
   description: 'Something that a person or a machine may be allowed to do.',

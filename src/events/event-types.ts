@@ -38,7 +38,10 @@ export const EVENT_TYPES = {
     }),
   },
   'api_key.credits_added': { description: 'A key was given more credits.', data: apiKey.extend({ amount: z.int() }) },
-  'api_key.disabled': { description: 'A key was disabled and is denied from now on.', data: apiKey },
+  'api_key.disabled': {
+    description: 'A key was disabled and is denied from now on.',
+    data: apiKey.extend({ reason: z.string().nullable() }),
+  },
   'api_key.enabled': { description: 'A disabled key may be used again.', data: apiKey },
   'api_key.revoked': { description: 'A key was revoked for good.', data: apiKey.extend({ reason: z.string() }) },
   'api_key.deleted': { description: 'A key was deleted for good.', data: apiKey },

@@ -8,6 +8,6 @@ export const enableKey = defineKeyStateCommand({
     if (revokedAt !== null) return 'The key is revoked, which is final.'
     return disabledAt === null ? 'The key is not disabled.' : null
   },
-  change: () => ({ disabledAt: null }),
+  change: () => ({ disabledAt: null, disabledReason: null, disabledByUserId: null, disabledByKeyId: null }),
   describe: (key) => ({ type: 'api_key.enabled', data: key }),
 })

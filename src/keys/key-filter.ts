@@ -1,5 +1,6 @@
 import type { InputIssue } from '../errors/keyward-error.ts'
 import type { Prisma } from '../generated/prisma/client.ts'
+import { escapeLikePattern } from '../lib/like-pattern.ts'
 import { findLineFault } from '../lib/text-fault.ts'
 import { isScopeName } from '../scopes/scope-name.ts'
 import { listGrantingNames } from '../scopes/scope-set.ts'
@@ -83,11 +84,6 @@ function statusCondition(status: ApiKeyStatus, now: Date): Prisma.ApiKeyWhereInp
 
 /** The tenant is named again among the secrets, or those of all tenants would be looked through. */
 function searchCondition(search: string, tenantId: string): Prisma.ApiKeyWhereInput {
-  const contains = { contains: escapeLike(search), mode: 'insensitive' } as const
+  const contains = { contains: escapeLikePattern(search), mode: 'insensitive' } as const
   return { OR: [{ name: contains }, { ownerId: contains }, { secrets: { some: { tenantId, start: contains } } }] }
-}
-
-/** Prisma hands the text to ILIKE as it is, where `_` and `%` stand for any characters. */
-function escapeLike(text: string): string {
-  return text.replaceAll(/[\\%_]/g, '\\$&')
 }

@@ -15,7 +15,8 @@ export const KEY_METADATA_BYTES_MAX = 4096
 /** Levels of objects and lists in metadata. */
 export const KEY_METADATA_LEVELS_MAX = 32
 export const KEY_TTL_DAYS_MAX = 3650
-export const REVOKE_REASON_CHARACTERS_MAX = 500
+/** Why a key is disabled or revoked. */
+export const REASON_CHARACTERS_MAX = 500
 
 export type JsonObject = { readonly [key: string]: unknown }
 

@@ -4,6 +4,7 @@ import { type InputIssue, KeywardError } from '../errors/keyward-error.ts'
 import type { DomainEvent } from '../events/event-types.ts'
 import type { ApiKey } from '../generated/prisma/client.ts'
 import { formatPublicId } from '../public-id.ts'
+import { type Author, authorOf } from './key-author.ts'
 import { deriveKeyStatus } from './key-status.ts'
 import { findTenantIdOfKey, lockKey } from './key-store.ts'
 
@@ -14,13 +15,27 @@ export interface KeyStateInput {
   readonly id: string
 }
 
+type KeyStateColumns = Partial<
+  Pick<
+    ApiKey,
+    | 'disabledAt'
+    | 'disabledReason'
+    | 'disabledByUserId'
+    | 'disabledByKeyId'
+    | 'revokedAt'
+    | 'revokedReason'
+    | 'revokedByUserId'
+    | 'revokedByKeyId'
+  >
+>
+
 export interface KeyStateSpec<Input extends KeyStateInput> {
   readonly name: string
   readonly permission: Permission
   readonly validate?: (input: Input) => readonly InputIssue[]
   /** Why the key's state forbids the change; null when it does not. */
   readonly findObstacle: (key: ApiKey) => string | null
-  readonly change: (now: Date, input: Input) => Partial<Pick<ApiKey, 'disabledAt' | 'revokedAt' | 'revokedReason'>>
+  readonly change: (now: Date, author: Author, input: Input) => KeyStateColumns
   readonly describe: (key: KeyStateEvent['data'], input: Input) => Pick<KeyStateEvent, 'type' | 'data'>
 }
 
@@ -31,7 +46,7 @@ export function defineKeyStateCommand<Input extends KeyStateInput>(spec: KeyStat
     permission: spec.permission,
     tenantOf: ({ id }, find) => findTenantIdOfKey(find, id),
     ...(spec.validate && { validate: spec.validate }),
-    async execute({ tx, now, tenantId }, input) {
+    async execute({ tx, now, tenantId, actor }, input) {
       const key = await lockKey(tx, tenantId, input.id)
       if (key === null) throw new KeywardError('NOT_FOUND', 'There is nothing under this id.')
       const obstacle = spec.findObstacle(key)
@@ -40,7 +55,7 @@ export function defineKeyStateCommand<Input extends KeyStateInput>(spec: KeyStat
       const { id } = key
       const changed = await tx.apiKey.update({
         where: { tenantId_id: { tenantId, id } },
-        data: { ...spec.change(now, input), updatedAt: now, version: { increment: 1 } },
+        data: { ...spec.change(now, authorOf(actor), input), updatedAt: now, version: { increment: 1 } },
       })
       const publicId = formatPublicId('ApiKey', id)
       const event = spec.describe({ apiKeyId: publicId, name: key.name, environment: key.environment }, input)
@@ -54,7 +69,11 @@ export function defineKeyStateCommand<Input extends KeyStateInput>(spec: KeyStat
             resource: { type: 'ApiKey', id: publicId },
             detail: {
               before: { status: deriveKeyStatus(key, now) },
-              after: { status: deriveKeyStatus(changed, now), revokedReason: changed.revokedReason },
+              after: {
+                status: deriveKeyStatus(changed, now),
+                disabledReason: changed.disabledReason,
+                revokedReason: changed.revokedReason,
+              },
             },
           },
         ],

@@ -5,6 +5,7 @@ import type { ApiKey, Prisma, PrismaClient } from '../generated/prisma/client.ts
 import { parsePublicIdOf } from '../public-id.ts'
 import { type CreditsInput, toStoredCredits } from './credit-rules.ts'
 import type { Environment } from './environment.ts'
+import { authorOf } from './key-author.ts'
 import { hashToken, type TokenHash, tokenHashToBytes, tokenStart } from './token.ts'
 
 export interface NewKey {
@@ -50,14 +51,15 @@ export interface InsertedSecret {
  */
 export async function insertKey(work: Pick<Work, 'tx' | 'now' | 'newId' | 'actor'>, key: NewKey): Promise<InsertedKey> {
   const { tx, now, actor } = work
+  const author = authorOf(actor)
   const { token, credits, ...fields } = key
   const { id, tenantId, name, environment } = key
   const apiKey = await tx.apiKey
     .create({
       data: {
         ...fields,
-        createdByUserId: actor.kind === 'user' ? actor.userId : null,
-        createdByKeyId: actor.kind === 'apiKey' ? actor.apiKeyId : null,
+        createdByUserId: author.userId,
+        createdByKeyId: author.keyId,
         createdAt: now,
         updatedAt: now,
       },

@@ -107,6 +107,7 @@ export const ApiKey = builder.prismaNode('ApiKey', {
     }),
     expiresAt: t.expose('expiresAt', { type: 'DateTime', nullable: true }),
     disabledAt: t.expose('disabledAt', { type: 'DateTime', nullable: true }),
+    disabledReason: t.exposeString('disabledReason', { nullable: true }),
     revokedAt: t.expose('revokedAt', { type: 'DateTime', nullable: true }),
     revokedReason: t.exposeString('revokedReason', { nullable: true }),
     createdAt: t.expose('createdAt', { type: 'DateTime' }),

@@ -1,5 +1,5 @@
 import { findLineFault } from '../lib/text-fault.ts'
-import { REVOKE_REASON_CHARACTERS_MAX } from './key-rules.ts'
+import { REASON_CHARACTERS_MAX } from './key-rules.ts'
 import { defineKeyStateCommand } from './key-state-command.ts'
 
 export interface RevokeKeyInput {
@@ -12,10 +12,15 @@ export const revokeKey = defineKeyStateCommand<RevokeKeyInput>({
   name: 'revoke-key',
   permission: 'keys:revoke',
   validate({ reason }) {
-    const fault = findLineFault(reason, REVOKE_REASON_CHARACTERS_MAX)
+    const fault = findLineFault(reason, REASON_CHARACTERS_MAX)
     return fault === null ? [] : [{ path: ['input', 'reason'], detail: fault }]
   },
   findObstacle: ({ revokedAt }) => (revokedAt === null ? null : 'The key is revoked already.'),
-  change: (now, { reason }) => ({ revokedAt: now, revokedReason: reason }),
+  change: (now, author, { reason }) => ({
+    revokedAt: now,
+    revokedReason: reason,
+    revokedByUserId: author.userId,
+    revokedByKeyId: author.keyId,
+  }),
   describe: (key, { reason }) => ({ type: 'api_key.revoked', data: { ...key, reason } }),
 })

@@ -162,9 +162,14 @@ builder.mutationFields((t) => ({
   apiKeyDisable: t.field({
     type: changedKeyPayload('ApiKeyDisablePayload', 'The key that was disabled.'),
     description: 'Disable a key until it is enabled again. Requires `keys:disable`.',
-    errors: commandErrors('CONFLICT', 'NOT_FOUND'),
-    args: { id: t.arg.id({ required: true, description: 'The key.' }) },
-    resolve: (_root, { id }, ctx) => ctx.execute(disableKey, { id }),
+    errors: commandErrors('VALIDATION_FAILED', 'CONFLICT', 'NOT_FOUND'),
+    args: {
+      id: t.arg.id({ required: true, description: 'The key.' }),
+      reason: t.arg.string({
+        description: 'For the log and for whoever asks later; one line, at most 500 characters.',
+      }),
+    },
+    resolve: (_root, args, ctx) => ctx.execute(disableKey, args),
   }),
   apiKeyEnable: t.field({
     type: changedKeyPayload('ApiKeyEnablePayload', 'The key that was enabled.'),

@@ -1,4 +1,4 @@
-import { visibleTenantIds } from '../actors/actor.ts'
+import { authorize, visibleTenantIds } from '../actors/actor.ts'
 import type { Scope as ScopeRow } from '../generated/prisma/client.ts'
 import { requireTenantUuid } from '../graphql/authorization.ts'
 import { builder } from '../graphql/builder.ts'
@@ -6,6 +6,7 @@ import { IDEMPOTENCY_KEY_DESCRIPTION } from '../graphql/idempotency-key.ts'
 import { type Keyset, pageQuery, parsePage, toConnection } from '../graphql/keyset.ts'
 import { planConnectionRows } from '../graphql/row-plan.ts'
 import { commandErrors } from '../graphql/user-errors.ts'
+import { countHolders } from './count-holders.ts'
 import { createScope } from './create-scope.ts'
 import { type DeletedScope, deleteScope } from './delete-scope.ts'
 import { scopeFilterWhere } from './scope-filter.ts'
@@ -29,6 +30,17 @@ export const Scope = builder.prismaNode('Scope', {
     createdAt: t.expose('createdAt', { type: 'DateTime' }),
     updatedAt: t.expose('updatedAt', { type: 'DateTime' }),
     tenant: t.relation('tenant'),
+    keyCount: t.loadable({
+      type: 'Int',
+      nullable: true,
+      description:
+        'Keys that are not revoked and hold the scope, by its name or by a wildcard over it. Requires `keys:read`; null without.',
+      // Whoever changes something and asks again in one request must not be told what was before.
+      loaderOptions: { cache: false },
+      load: (scopes: ScopeRow[], { prisma }) => countHolders(prisma, scopes),
+      resolve: (scope, _args, { caller }) =>
+        authorize(caller.actor, 'keys:read', scope.tenantId) === 'allowed' ? scope : null,
+    }),
   }),
 })
 

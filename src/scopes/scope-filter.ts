@@ -1,5 +1,6 @@
 import { validationFailed } from '../errors/keyward-error.ts'
 import type { Prisma } from '../generated/prisma/client.ts'
+import { escapeLikePattern } from '../lib/like-pattern.ts'
 import { findLineFault } from '../lib/text-fault.ts'
 
 export interface ScopeFilter {
@@ -27,7 +28,6 @@ export function scopeFilterWhere({ search, category, active }: ScopeFilter): Pri
   }
 }
 
-/** Prisma hands the text to LIKE as it is. */
 function containing(text: string): Prisma.StringNullableFilter & Prisma.StringFilter {
-  return { contains: text.replace(/[\\%_]/g, '\\$&'), mode: 'insensitive' }
+  return { contains: escapeLikePattern(text), mode: 'insensitive' }
 }

@@ -103,6 +103,24 @@ test.each(['NAME', 'CREATED_AT', 'LAST_USED_AT', 'EXPIRES_AT'])(
   },
 )
 
+test('who disabled and who revoked a hundred keys takes no statement more than who created them', async () => {
+  const actor = '{ __typename ... on User { email } ... on ApiKey { name start } }'
+  const document = `query ($tenantId: ID!) {
+    apiKeys(tenantId: $tenantId, first: 100) {
+      nodes { createdBy ${actor} disabledBy ${actor} revokedBy ${actor} disabledReason revokedReason }
+    }
+  }`
+  expect(await statementsOf(() => query(document, { tenantId: tenant.tenantId }))).toHaveLength(2)
+})
+
+test('how many keys hold each scope of a page takes one statement for all of them', async () => {
+  for (let index = 0; index < 30; index++) await tenant.scope(`part${index}:read`)
+  const document = `query ($tenantId: ID!) {
+    scopes(tenantId: $tenantId, first: 100) { totalCount nodes { name keyCount tenant { slug } } }
+  }`
+  expect(await statementsOf(() => query(document, { tenantId: tenant.tenantId }))).toHaveLength(4)
+})
+
 test('what is nested deeper takes no more statements', async () => {
   const document = `query ($tenantId: ID!) {
     apiKeys(tenantId: $tenantId, first: 35) {

@@ -1,17 +1,23 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { disableKey } from '../../src/keys/disable-key.ts'
+import { revokeKey } from '../../src/keys/revoke-key.ts'
+import { graphql } from '../generated/graphql/gql.ts'
 import { startTestApp, type TestApp } from '../harness/app.ts'
 import { sendGraphQL } from '../harness/client.ts'
+import { createTestCommands } from '../harness/commands.ts'
 import { ApiKeyById, ApiKeyDisable, ApiKeyEnable, ApiKeyRevoke } from '../harness/operations.ts'
 import { findAuditRecords, findLeaks, findOutboxRecords } from '../harness/records.ts'
-import { seedAdmin, seedUser, type TenantSeed, type UserSeed, uuidOf } from '../harness/seed.ts'
+import { type AdminSeed, seedAdmin, seedUser, type TenantSeed, type UserSeed, uuidOf } from '../harness/seed.ts'
 
 let app: TestApp
 let tenant: TenantSeed
 let user: UserSeed
+let admin: AdminSeed
 
 beforeAll(async () => {
   app = await startTestApp()
-  tenant = await (await seedAdmin(app)).tenant()
+  admin = await seedAdmin(app)
+  tenant = await admin.tenant()
   user = await seedUser(app, { tenantId: tenant.tenantId, role: 'DEVELOPER' })
 })
 afterAll(() => app.stop())
@@ -71,7 +77,7 @@ describe.each([
         actor_id: uuidOf(user.userId),
         resource_type: 'ApiKey',
         resource_id: id,
-        detail: { before: { status: before }, after: { status: after, revokedReason: reason } },
+        detail: { before: { status: before }, after: { status: after, disabledReason: null, revokedReason: reason } },
         occurred_at: new Date(app.clock.now()),
         ip: '127.0.0.1',
         user_agent: 'a browser',
@@ -83,7 +89,7 @@ describe.each([
       {
         tenant_id: uuidOf(tenant.tenantId),
         type: `api_key.${change}`,
-        payload: reason === null ? data : { ...data, reason },
+        payload: change === 'enabled' ? data : { ...data, reason },
         occurred_at: new Date(app.clock.now()),
         correlation_id: requestId,
         dispatched_at: null,
@@ -138,6 +144,75 @@ test('a revocation is final', async () => {
   expect(await disable(id)).toEqual(conflict('The key is revoked, which is final.'))
   expect(await enable(id)).toEqual(conflict('The key is revoked, which is final.'))
   expect(await statusOf(id)).toBe('REVOKED')
+})
+
+const WhoDidWhat = graphql(`
+  query WhoDidWhat($id: ID!) {
+    apiKey(id: $id) {
+      disabledReason disabledAt
+      createdBy { __typename ... on User { id } ... on ApiKey { id } }
+      disabledBy { __typename ... on User { id } ... on ApiKey { id } }
+      revokedBy { __typename ... on User { id } ... on ApiKey { id } }
+    }
+  }
+`)
+
+const DisableWithReason = graphql(`
+  mutation DisableWithReason($id: ID!, $reason: String) {
+    apiKeyDisable(id: $id, reason: $reason) { ... on UserError { code path } }
+  }
+`)
+
+const whoDidWhat = async (id: string) => (await sendGraphQL(app, WhoDidWhat, { id }, user.accessToken)).data?.apiKey
+
+describe('who did it', () => {
+  test('is shown while a key is disabled, with when and why, and no longer once it is enabled', async () => {
+    const { apiKeyId: id } = await tenant.key()
+    await sendGraphQL(app, DisableWithReason, { id, reason: 'on holiday' }, user.accessToken)
+    const disabledAt = new Date(app.clock.now()).toISOString()
+    const person = { __typename: 'User', id: user.userId }
+    expect(await whoDidWhat(id)).toMatchObject({ disabledReason: 'on holiday', disabledAt, disabledBy: person })
+    await enable(id)
+    expect(await whoDidWhat(id)).toMatchObject({ disabledReason: null, disabledAt: null, disabledBy: null })
+  })
+
+  test('is shown for good on a key that was revoked', async () => {
+    const { apiKeyId: id } = await tenant.key()
+    await revoke(id)
+    expect(await whoDidWhat(id)).toMatchObject({ revokedBy: { __typename: 'User', id: user.userId }, disabledBy: null })
+  })
+
+  test('can be a machine with a management key, which is shown as that key', async () => {
+    const machine = await tenant.key()
+    const { apiKeyId: id } = await tenant.key()
+    const actor = {
+      kind: 'apiKey',
+      apiKeyId: uuidOf(machine.apiKeyId),
+      tenantId: uuidOf(tenant.tenantId),
+      isPlatform: false,
+      permissions: new Set(['keys:disable', 'keys:revoke'] as const),
+    } as const
+    const caller = { actor, origin: { ip: null, userAgent: null, correlationId: 'machine' } }
+    const { commands, stop } = await createTestCommands(app)
+    await commands.run(disableKey, caller, { id })
+    await commands.run(revokeKey, caller, { id, reason: 'over' })
+    await stop()
+    const shown = { __typename: 'ApiKey', id: machine.apiKeyId }
+    expect(await whoDidWhat(id)).toMatchObject({ disabledBy: shown, revokedBy: shown, disabledReason: null })
+  })
+
+  test('is not told to a tenant to which that person is unknown', async () => {
+    const { apiKeyId: id } = await tenant.key()
+    await sendGraphQL(app, ApiKeyRevoke, { id, input: { reason: 'over' } }, admin.accessToken)
+    expect(await whoDidWhat(id)).toMatchObject({ revokedBy: null, createdBy: null })
+  })
+
+  test.each(['', 'a\nb', 'x'.repeat(501)])('cannot give %j as the reason of disabling', async (reason) => {
+    const { apiKeyId: id } = await tenant.key()
+    const { data } = await sendGraphQL(app, DisableWithReason, { id, reason }, user.accessToken)
+    expect(data?.apiKeyDisable).toEqual({ code: 'VALIDATION_FAILED', path: ['reason'] })
+    expect(await statusOf(id)).toBe('ACTIVE')
+  })
 })
 
 test('a key that is not disabled cannot be enabled', async () => {
