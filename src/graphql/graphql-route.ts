@@ -9,6 +9,7 @@ import { KeywardError } from '../errors/keyward-error.ts'
 import { findMediaTypeError, readBody } from '../http/body.ts'
 import type { Route } from '../http/router.ts'
 import type { Logger } from '../lib/logger.ts'
+import { createSemaphore } from '../lib/semaphore.ts'
 import type { GraphQLContext } from './context.ts'
 import { allowOrigin, answerPreflight, CSRF_HEADER } from './cors.ts'
 import { costLimits } from './cost-limits.ts'
@@ -16,7 +17,7 @@ import { documentLimits } from './document-limits.ts'
 import { errorFormat } from './format-error.ts'
 import { sendGraphiql, wantsGraphiql } from './graphiql.ts'
 import { type OperationParams, readBodyParams, readUrlParams } from './graphql-params.ts'
-import { BODY_BYTES_MAX, DOCUMENTS_REMEMBERED_MAX } from './limits.ts'
+import { BODY_BYTES_MAX, DOCUMENTS_REMEMBERED_MAX, LARGE_BODIES_MAX, LARGE_BODY_BYTES_MAX } from './limits.ts'
 import type { PersistedOperations } from './persisted-operations.ts'
 import type { Points } from './points.ts'
 import { toExpectedError } from './user-errors.ts'
@@ -58,6 +59,7 @@ const METHODS = ['GET', 'HEAD', 'POST', 'OPTIONS'] as const
 export function createGraphQLRoute(deps: GraphQLRouteDeps): Route {
   const origins = new Set(deps.corsOrigins)
   const yoga = createServer(deps)
+  const readPost = createReadPost(deps.identify)
 
   return {
     method: '*',
@@ -68,7 +70,7 @@ export function createGraphQLRoute(deps: GraphQLRouteDeps): Route {
       if (wantsGraphiql(req)) return deps.operations.isRequired ? refuseGraphiql() : sendGraphiql(req, res, requestId)
       refuseMethod(req)
       refuseForgery(req)
-      const params = req.method === 'POST' ? await readPost(req) : readUrlParams(req.url ?? '')
+      const params = req.method === 'POST' ? await readPost(req, requestId) : readUrlParams(req.url ?? '')
       const context = { nodeRequest: req, nodeResponse: res, requestId, params }
       const response = await yoga.handleNodeRequestAndResponse(toYogaRequest(req), res, context)
       await send(res, response, requestId)
@@ -136,10 +138,32 @@ function refuseForgery(req: IncomingMessage): void {
   throw new KeywardError('CSRF_HEADER_MISSING', `Send POST with a JSON body, or the header \`${CSRF_HEADER}\`.`)
 }
 
-async function readPost(req: IncomingMessage): Promise<OperationParams> {
-  const mediaTypeError = findMediaTypeError(req)
-  if (mediaTypeError !== null) throw mediaTypeError
-  return readBodyParams(await readBody(req, BODY_BYTES_MAX))
+/**
+ * Strangers may send little. Who wants to send more has to say how much, and who it is, before any of it is read.
+ */
+function createReadPost(identify: GraphQLRouteDeps['identify']) {
+  const largeBodies = createSemaphore({ concurrentMax: LARGE_BODIES_MAX, waitingMax: 0 })
+
+  function readLarge(req: IncomingMessage): Promise<string> {
+    const reading = largeBodies.run(() => settleWithin(req, readBody(req, LARGE_BODY_BYTES_MAX)))
+    if (reading !== null) return reading
+    throw new KeywardError('UNAVAILABLE', 'Too many large requests are under way.', { retryAfterSeconds: 1 })
+  }
+
+  return async (req: IncomingMessage, requestId: string): Promise<OperationParams> => {
+    const mediaTypeError = findMediaTypeError(req)
+    if (mediaTypeError !== null) throw mediaTypeError
+    const isLarge = Number(req.headers['content-length'] ?? 0) > BODY_BYTES_MAX
+    const mayBeLarge = isLarge && (await identify(req, requestId)).actor.kind !== 'anonymous'
+    return readBodyParams(mayBeLarge ? await readLarge(req) : await readBody(req, BODY_BYTES_MAX))
+  }
+}
+
+/** A body whose sender goes away never arrives; what waits for it must not wait for ever. */
+function settleWithin(req: IncomingMessage, body: Promise<string>): Promise<string> {
+  const { promise, reject } = Promise.withResolvers<never>()
+  req.once('close', () => reject(new KeywardError('REQUEST_TIMEOUT', 'The body did not arrive.')))
+  return Promise.race([body, promise])
 }
 
 /** The body was read already; another one keeps Yoga from waiting for it. HEAD is a GET whose answer Node cuts short. */

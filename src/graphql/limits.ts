@@ -24,5 +24,12 @@ export const INTROSPECTION_COST = 1000
 export const ACTOR_POINTS_DEFAULT = 1_000_000
 /** Points that callers who have not said who they are may spend from one address: some 900 logins. */
 export const ADDRESS_POINTS_DEFAULT = 100_000
-/** Bytes of a request's body. */
+/** Bytes of a request's body from whoever it is. */
 export const BODY_BYTES_MAX = 1024 * 1024
+/**
+ * Bytes of a body from a caller who has proven who it is: ten thousand rows of an import. Reading one as JSON takes about
+ * 10 ms a megabyte, for which nothing else is done. Higher, and everybody feels each import.
+ */
+export const LARGE_BODY_BYTES_MAX = 12 * 1024 * 1024
+/** Bodies beyond `BODY_BYTES_MAX` that are received at once. It bounds the memory that they take. */
+export const LARGE_BODIES_MAX = 8

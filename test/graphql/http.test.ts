@@ -230,6 +230,36 @@ describe('a body', () => {
     expectProblem(await send(app, '/graphql', init), 413, 'BODY_TOO_LARGE')
   })
 
+  test('of up to 12 MiB is taken from a caller who is known, and from nobody else', async () => {
+    const large = body('{ viewer { __typename } }', { variables: { padding: 'x'.repeat(11 * 1024 * 1024) } })
+    const known = { ...JSON_TYPE, authorization: `Bearer ${accessToken}` }
+    expect(JSON.parse((await post(large, known)).text)).toMatchObject({ data: { viewer: { __typename: 'User' } } })
+    expectProblem(await post(large), 413, 'BODY_TOO_LARGE')
+    expectProblem(await post(large, { ...known, authorization: 'Bearer x' }), 401, 'UNAUTHENTICATED')
+    const larger = body('{ __typename }', { variables: { padding: 'x'.repeat(12 * 1024 * 1024) } })
+    expectProblem(await post(larger, known), 413, 'BODY_TOO_LARGE')
+  })
+
+  test('that is large leaves its place to others when its sender goes away', async () => {
+    const headers = { ...JSON_TYPE, authorization: `Bearer ${accessToken}`, 'content-length': String(2 * 1024 * 1024) }
+    const begin = () => {
+      const started = request(`${app.baseUrl}/graphql`, { method: 'POST', headers })
+      started.on('error', () => {})
+      started.write('{')
+      return started
+    }
+    const abandoned = Array.from({ length: 7 }, begin)
+    const large = body('{ __typename }', { variables: { padding: 'x'.repeat(2 * 1024 * 1024) } })
+    const ask = () => post(large, { ...JSON_TYPE, authorization: `Bearer ${accessToken}` })
+    const full = async () => {
+      abandoned.push(begin())
+      return (await ask()).status
+    }
+    await expect.poll(full, { timeout: 10_000 }).toBe(503)
+    for (const started of abandoned) started.destroy()
+    await expect.poll(async () => (await ask()).status, { timeout: 10_000 }).toBe(200)
+  })
+
   test('of just under a megabyte is taken', async () => {
     const text = body('{ __typename }', { variables: { x: '' } })
     const padding = 'x'.repeat(1024 * 1024 - text.length)
