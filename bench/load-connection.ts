@@ -12,11 +12,12 @@ export type OnAnswer = (answer: { readonly isValid: boolean; readonly isRefused:
 const HEAD_END = Buffer.from('\r\n\r\n')
 const CONTENT_LENGTH = /content-length: (\d+)/i
 const OK = 'HTTP/1.1 200'
-/** Where the answers of VALID and of a denial begin to differ. */
-const VALID_MARK = '{"valid":t'
 
-/** Raw sockets: an HTTP client would cost more than the servers that are measured. */
-export function openConnection(port: number): Promise<LoadConnection> {
+/**
+ * Raw sockets: an HTTP client would cost more than the servers that are measured. An answer is valid when its body begins
+ * with `validStart`.
+ */
+export function openConnection(port: number, validStart: string): Promise<LoadConnection> {
   return new Promise((resolve, reject) => {
     const socket = connect({ port, host: '127.0.0.1', noDelay: true })
     let onAnswer: OnAnswer | null = null
@@ -32,7 +33,7 @@ export function openConnection(port: number): Promise<LoadConnection> {
       missingBytes = bodyStart + Number(CONTENT_LENGTH.exec(head)?.[1])
       if (Number.isNaN(missingBytes)) throw new Error(`An answer without a length:\n${chunk}`)
       isRefused = !head.startsWith(OK)
-      isValid = chunk.toString('latin1', bodyStart, bodyStart + VALID_MARK.length) === VALID_MARK
+      isValid = chunk.toString('latin1', bodyStart, bodyStart + validStart.length) === validStart
     }
 
     socket.on('data', (chunk: Buffer) => {

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type LoadConnection, openConnection } from './load-connection.ts'
 import { LOAD_BEGINS, type LoadOrder, type LoadResult } from './load-order.ts'
-import { type NextRequest, prepareRandomRequests, prepareRequestsOnce } from './load-requests.ts'
+import { type NextRequest, prepareRandomRequests, prepareRequestsOnce, validStartOf } from './load-requests.ts'
 import { quantile } from './statistics.ts'
 
 /** The load, as a process of its own. Takes orders by IPC, one at a time, so that its own start is no part of a measurement. */
@@ -125,7 +125,9 @@ function summarize({ times, validCount, refusedCount }: Tally, seconds: number):
 
 async function obey(order: LoadOrder): Promise<LoadResult> {
   const { port, pace } = order
-  const connections = await Promise.all(Array.from({ length: order.connections }, () => openConnection(port)))
+  const connections = await Promise.all(
+    Array.from({ length: order.connections }, () => openConnection(port, validStartOf(order))),
+  )
   try {
     if (pace.kind === 'closed') return await runClosed(connections, order, pace.durationMs)
     if (pace.kind === 'once') return await runOnce(connections, order)

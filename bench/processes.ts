@@ -93,8 +93,8 @@ export function startLoad(): LoadProcess {
 }
 
 /** Runs a file that measures by itself, alone on the servers' processor, and sends one message with what it found. */
-export async function runMeasuringProcess(file: string, nodeArgs: readonly string[] = []): Promise<unknown> {
-  const child = fork(file, { execArgv: [...nodeArgs] })
+export async function runMeasuringProcess({ file, args = [], nodeArgs = [] }: ServerStart): Promise<unknown> {
+  const child = fork(file, args, { execArgv: [...nodeArgs] })
   settle(child.pid, 'server')
   const failed = once(child, 'exit').then(([code]) => Promise.reject(new Error(`${file} ended with ${code}.`)))
   const [found] = await Promise.race([once(child, 'message'), failed])

@@ -3,6 +3,7 @@ import { describeMachine, describeNoise } from './machine.ts'
 import { startLoad } from './processes.ts'
 import { type BenchContext, formatTable, formatTarget, type Section } from './section.ts'
 import { httpSection } from './sections/http.ts'
+import { inProcessSection } from './sections/in-process.ts'
 
 /**
  * `npm run bench` measures what needs nothing but this package, in about two minutes; `npm run bench -- --all`
@@ -11,7 +12,7 @@ import { httpSection } from './sections/http.ts'
  * The exit code is 1 when something that was asked for could not be measured. A target that is missed is said, and is
  * no failure: machines differ, and some are busy.
  */
-const SECTIONS: readonly Section[] = [httpSection]
+const SECTIONS: readonly Section[] = [httpSection, inProcessSection]
 
 const { values } = parseArgs({
   options: {

@@ -6,7 +6,12 @@ export interface TrafficPart {
   readonly share: number
   readonly firstIndex: number
   readonly count: number
+  /** From one index to the next, where each is asked for once; 1 when absent. With 0 it is one key, `count` times. */
+  readonly step?: number
 }
+
+/** Items of each batch, where batches are measured. */
+export const BATCH_ITEMS = 100
 
 export const VALID_TRAFFIC: readonly TrafficPart[] = [{ share: 1, firstIndex: 0, count: HOT_KEYS }]
 

@@ -27,12 +27,14 @@ import { createUnknownLookupBudget, type UnknownLookupStats } from './unknown-lo
 import { createUsageRecorder, type UsageRecorder } from './usage-recorder.ts'
 import { createVerdictCounts, type VerdictCounts } from './verdict-code.ts'
 import { createVerifierAuthentication, openAuthentication } from './verifier.ts'
-import { createVerify } from './verify.ts'
+import { createVerify, type Verify } from './verify.ts'
 import { createVerifyRoute, sendVerdict } from './verify-route.ts'
 
 /** The parts of the data plane, put together. What they need from outside comes in as ports. */
 export interface DataPlane {
   readonly routes: readonly Route[]
+  /** What the routes ask, without HTTP. */
+  readonly verify: Verify
   /** To be told of every committed change that can alter a verdict. */
   readonly cache: SnapshotCache
   readonly limits: Pick<Limits, 'revokeLease' | 'leasedCredits' | 'sizes'>
@@ -137,6 +139,7 @@ export function createDataPlane(deps: DataPlaneDeps): DataPlane {
   ]
   return {
     routes,
+    verify,
     cache,
     limits,
     usage,
