@@ -76,7 +76,7 @@ export function benchRecord(index: number): KeyRecord {
     timeZone: 'UTC',
     hasCredits: false,
     signingSecret: null,
-    quotas: { flushSequence: 0, key: { day: null, month: null }, tenant: { day: null, month: null } },
+    quotas: { flushSequence: 0, key: { day: [], month: [] }, tenant: { day: [], month: [] } },
   }
   return structuredClone(record)
 }

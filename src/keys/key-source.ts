@@ -3,7 +3,7 @@ import type { KeyConfig, TenantConfig } from '../configs/effective-config.ts'
 import { isUnavailable } from '../db/database-failures.ts'
 import { KeywardError } from '../errors/keyward-error.ts'
 import type { Envelope } from '../secrets/envelope.ts'
-import type { StoredCount } from '../verify/limits/quota-count.ts'
+import { STORED_COUNTS_READ, type StoredCounts } from '../verify/limits/quota-count.ts'
 import type { KeyRecord, KeySource } from '../verify/ports.ts'
 import type { Environment } from './environment.ts'
 import { signingSecretPurpose } from './signing-secret.ts'
@@ -33,20 +33,21 @@ interface KeyRow {
   readonly tenant_time_zone: string
   readonly has_credits: boolean
   readonly sealed_signing_secret: Buffer | null
-  readonly key_day: StoredCountRow
-  readonly key_month: StoredCountRow
-  readonly tenant_day: StoredCountRow
-  readonly tenant_month: StoredCountRow
+  readonly key_day: StoredCountRows
+  readonly key_month: StoredCountRows
+  readonly tenant_day: StoredCountRows
+  readonly tenant_month: StoredCountRows
   readonly flush_sequence: string
 }
 
-/** The period and what was used in it; PostgreSQL prints both as JSON. Null: nothing was ever used. */
-type StoredCountRow = readonly [periodId: string, used: number] | null
+/** Periods and what was used in each; PostgreSQL prints them as JSON. Null: nothing was ever used. */
+type StoredCountRows = readonly (readonly [periodId: string, used: number])[] | null
 
 /** Periods are written so that later ones sort after earlier ones. */
-function latestCount(subject: string, unit: 'day' | 'month'): string {
-  return `(SELECT json_build_array(period_id, used) FROM quota_counts
-            WHERE subject_id = ${subject} AND unit = '${unit}' ORDER BY period_id DESC LIMIT 1)`
+function latestCounts(subject: string, unit: 'day' | 'month'): string {
+  return `(SELECT json_agg(json_build_array(period_id, used) ORDER BY period_id DESC)
+             FROM (SELECT period_id, used FROM quota_counts WHERE subject_id = ${subject} AND unit = '${unit}'
+                    ORDER BY period_id DESC LIMIT ${STORED_COUNTS_READ}) AS latest)`
 }
 
 /** What a verification must know of a key and its tenant. $2 is the node. */
@@ -67,10 +68,10 @@ const KEY_COLUMNS = `
            key.config,
            tenant.config AS tenant_config, tenant.time_zone AS tenant_time_zone,
            EXISTS (SELECT FROM api_key_credits credits WHERE credits.api_key_id = key.id) AS has_credits,
-           ${latestCount('key.id', 'day')} AS key_day,
-           ${latestCount('key.id', 'month')} AS key_month,
-           ${latestCount('tenant.id', 'day')} AS tenant_day,
-           ${latestCount('tenant.id', 'month')} AS tenant_month,
+           ${latestCounts('key.id', 'day')} AS key_day,
+           ${latestCounts('key.id', 'month')} AS key_month,
+           ${latestCounts('tenant.id', 'day')} AS tenant_day,
+           ${latestCounts('tenant.id', 'month')} AS tenant_month,
            coalesce((SELECT sequence FROM quota_flushes WHERE node_id = $2), 0) AS flush_sequence`
 
 /**
@@ -165,14 +166,14 @@ function toRecord(row: KeyRow, envelope: Envelope): KeyRecord {
         : envelope.open(row.sealed_signing_secret, signingSecretPurpose(row.key_id)),
     quotas: {
       flushSequence: Number(row.flush_sequence),
-      key: { day: toCount(row.key_day), month: toCount(row.key_month) },
-      tenant: { day: toCount(row.tenant_day), month: toCount(row.tenant_month) },
+      key: { day: toCounts(row.key_day), month: toCounts(row.key_month) },
+      tenant: { day: toCounts(row.tenant_day), month: toCounts(row.tenant_month) },
     },
   }
 }
 
-function toCount(row: StoredCountRow): StoredCount | null {
-  return row === null ? null : { periodId: row[0], used: row[1] }
+function toCounts(rows: StoredCountRows): StoredCounts {
+  return rows === null ? [] : rows.map(([periodId, used]) => ({ periodId, used }))
 }
 
 function toInstant(time: Date | null): number | null {

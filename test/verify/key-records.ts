@@ -31,7 +31,7 @@ export function keyRecord(overrides: Partial<KeyRecord> = {}): KeyRecord {
     timeZone: 'UTC',
     hasCredits: false,
     signingSecret: null,
-    quotas: { flushSequence: 0, key: { day: null, month: null }, tenant: { day: null, month: null } },
+    quotas: { flushSequence: 0, key: { day: [], month: [] }, tenant: { day: [], month: [] } },
     ...overrides,
   }
 }

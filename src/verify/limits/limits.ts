@@ -13,7 +13,7 @@ import {
 } from './limit-decision.ts'
 import type { LimitPlan } from './limit-plan.ts'
 import { type Limiter, NOT_LOADED } from './limiter.ts'
-import type { StoredCount } from './quota-count.ts'
+import type { StoredCounts } from './quota-count.ts'
 import { type QuotaFlush, QuotaLedger } from './quota-ledger.ts'
 import { SteadyTime } from './steady-time.ts'
 import { type Subject, SubjectTable } from './subject-table.ts'
@@ -33,12 +33,12 @@ export interface LimitsOptions {
   readonly onCreditFailure?: (keyId: string, error: unknown) => void
 }
 
-/** Stored day and month counts of a key and its tenant, as one read found them. Null: no row. */
+/** Stored day and month counts of a key and its tenant, as one read found them. */
 export interface StoredQuotas {
   /** The last flush of this process that the read contains, 0 for none; see `QuotaLedger`. */
   readonly flushSequence: number
-  readonly key: { readonly day: StoredCount | null; readonly month: StoredCount | null }
-  readonly tenant: { readonly day: StoredCount | null; readonly month: StoredCount | null }
+  readonly key: { readonly day: StoredCounts; readonly month: StoredCounts }
+  readonly tenant: { readonly day: StoredCounts; readonly month: StoredCounts }
 }
 
 /** Whose limits are checked. */

@@ -38,11 +38,10 @@ export class QuotaCount implements Limiter {
    * Takes over what storage said about the period of `clockMs`. See `QuotaLedger.reconcile` for what 'stale' asks of
    * the caller.
    */
-  load(stored: StoredCount | null, flushSequence: number, calendar: ZoneCalendar, clockMs: number): 'loaded' | 'stale' {
+  load(stored: StoredCounts, flushSequence: number, calendar: ZoneCalendar, clockMs: number): 'loaded' | 'stale' {
     const period = calendar[this.#unit](clockMs)
     const known = this.#counts.find((count) => count.periodId === period.id)
-    // Storage that is already in a later period than this node's clock would otherwise leave this one unknown forever.
-    const used = stored !== null && stored.periodId >= period.id ? stored.used : 0
+    const used = usedIn(stored, period.id)
     if (known !== undefined) {
       this.#ledger.reconcile(known, used, flushSequence)
       return 'loaded'
@@ -118,7 +117,25 @@ export class QuotaCount implements Limiter {
   }
 }
 
-/** What storage holds for the period that it was asked about. */
+/**
+ * What was used in a period. A clock that was set back over one boundary finds its period behind the newest one. Set
+ * back further, it may find none of those that were read: it goes by the oldest of them then, since the period would
+ * otherwise stay unknown for as long as the clock is wrong.
+ */
+function usedIn(stored: StoredCounts, periodId: string): number {
+  const exact = stored.find((count) => count.periodId === periodId)
+  if (exact !== undefined) return exact.used
+  const oldest = stored.at(-1)
+  const mayHaveMore = stored.length >= STORED_COUNTS_READ
+  return mayHaveMore && oldest !== undefined && periodId < oldest.periodId ? oldest.used : 0
+}
+
+/** What storage holds for the newest periods in which anything was used, newest first; at most `STORED_COUNTS_READ`. */
+export type StoredCounts = readonly StoredCount[]
+
+/** As many as stay in memory. */
+export const STORED_COUNTS_READ = 2
+
 export interface StoredCount {
   /** The local date, `2026-11-21`, or month, `2026-11`. */
   readonly periodId: string

@@ -66,6 +66,36 @@ test('after a clean stop the next server knows every count and every credit exac
   expect(await readQuota(query, tenantId, 'month')).toBe(sum())
 })
 
+test('a clock that is set back over midnight while the server starts anew opens no limit of the day', async () => {
+  const { database, query } = await makeDatabase()
+  const [masterKey, clock] = [randomBytes(32), createManualClock('2026-03-31T23:59:00.000Z')]
+  const limits = { perDay: 10, perMonth: 15 }
+  const key = await seedKey(query, await seedTenant(query, { config: { aggregate: limits } }), { config: limits })
+  let verifier = ''
+  const onServer = async (ask: (codeOf: (cost: number) => Promise<unknown>) => Promise<void>) => {
+    const app = await startTestApp({ database, masterKey, clock })
+    verifier ||= app.firstStart.verifierToken
+    const client = createVerifyClient(app.baseUrl, verifier)
+    await ask((cost) => client.codeOf({ key: key.token, cost }))
+    client.close()
+    await app.stop()
+  }
+
+  await onServer(async (codeOf) => {
+    expect(await codeOf(10)).toBe('VALID')
+    clock.advance(2 * 60_000)
+    expect(await codeOf(1)).toBe('VALID')
+  })
+  clock.advance(-2 * 60_000)
+  await onServer(async (codeOf) => expect(await codeOf(1)).toBe('QUOTA_EXCEEDED'))
+  clock.advance(2 * 60_000)
+  await onServer(async (codeOf) => {
+    expect(await codeOf(10)).toBe('QUOTA_EXCEEDED')
+    expect(await codeOf(9)).toBe('VALID')
+    expect(await codeOf(1)).toBe('QUOTA_EXCEEDED')
+  })
+})
+
 test('a stop in the middle of traffic loses no count of a request that was answered', async () => {
   const { database, query } = await makeDatabase()
   const app = await startTestApp({ database })

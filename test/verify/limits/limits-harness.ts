@@ -13,8 +13,8 @@ export const START_MS = Date.parse('2026-11-21T12:00:00Z')
 export const KEY: LimitSubject = { keyId: 'key', tenantId: 'tenant' }
 export const NOTHING_STORED: StoredQuotas = {
   flushSequence: 0,
-  key: { day: null, month: null },
-  tenant: { day: null, month: null },
+  key: { day: [], month: [] },
+  tenant: { day: [], month: [] },
 }
 
 /** Limits with a clock that the test moves. */

@@ -358,7 +358,7 @@ describe('a clock that is set back', () => {
     decide(plan, 7)
     clock.nowMs = Date.parse('2026-07-01T00:00:00Z')
     expect(decide(plan)).toEqual({ outcome: 'unloaded' })
-    load(plan, { ...NOTHING_STORED, key: { day: null, month: { periodId: '2026-07', used: 9 } } })
+    load(plan, { ...NOTHING_STORED, key: { day: [], month: [{ periodId: '2026-07', used: 9 }] } })
     expect(remaining(decide(plan))).toEqual([0])
   })
 })
@@ -374,8 +374,8 @@ describe('quotas', () => {
     const { decide, load } = openLimits()
     const plan = makePlan({ key: { perDay: 10, perMonth: 100 }, tenant: { perDay: 1000, perMonth: 10_000 } })
     const stored = (day: number, month: number) => ({
-      day: { periodId: '2026-11-21', used: day },
-      month: { periodId: '2026-11', used: month },
+      day: [{ periodId: '2026-11-21', used: day }],
+      month: [{ periodId: '2026-11', used: month }],
     })
     expect(load(plan, { flushSequence: 0, key: stored(9, 50), tenant: stored(600, 7000) })).toBe('loaded')
     expect(remaining(decide(plan))).toEqual([0, 49, 399, 2999])

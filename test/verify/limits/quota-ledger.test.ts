@@ -32,7 +32,7 @@ class Storage {
   read(node: string, subjectId: string, nowMs: number) {
     const periodId = UTC.day(nowMs).id
     return {
-      stored: { periodId, used: this.used(subjectId, periodId) },
+      stored: [{ periodId, used: this.used(subjectId, periodId) }],
       sequence: this.#sequences.get(node) ?? 0,
       nowMs,
     }
@@ -174,7 +174,7 @@ describe('in any order of counting, flushing, reading, loading and forgetting', 
 describe('a flush', () => {
   function openCount(ledger: QuotaLedger): QuotaCount {
     const count = new QuotaCount(ledger, 'key', 'k', 'day')
-    count.load(null, 0, UTC, NOON)
+    count.load([], 0, UTC, NOON)
     return count
   }
 
@@ -225,7 +225,7 @@ describe('a flush', () => {
     take(count, 3, NOON)
     ledger.drain(10)
     take(count, 2, NOON)
-    count.load({ periodId: '2026-11-21', used: 3 }, 1, UTC, NOON)
+    count.load([{ periodId: '2026-11-21', used: 3 }], 1, UTC, NOON)
     expect(usedNow(count, NOON)).toBe(5)
     ledger.confirm(1)
     expect(usedNow(count, NOON)).toBe(5)
@@ -237,10 +237,10 @@ describe('a flush', () => {
     take(count, 3, NOON)
     ledger.drain(10)
     take(count, 2, NOON)
-    count.load({ periodId: '2026-11-21', used: 100 }, 0, UTC, NOON)
+    count.load([{ periodId: '2026-11-21', used: 100 }], 0, UTC, NOON)
     expect(usedNow(count, NOON)).toBe(105)
     ledger.confirm(1)
-    count.load({ periodId: '2026-11-21', used: 103 }, 1, UTC, NOON)
+    count.load([{ periodId: '2026-11-21', used: 103 }], 1, UTC, NOON)
     expect(usedNow(count, NOON)).toBe(105)
   })
 
@@ -252,9 +252,9 @@ describe('a flush', () => {
     ledger.confirm(1)
     count.close()
     const again = new QuotaCount(ledger, 'key', 'k', 'day')
-    expect(again.load(null, 0, UTC, NOON)).toBe('stale')
+    expect(again.load([], 0, UTC, NOON)).toBe('stale')
     expect(again.room(rule, 0, NOON)).toBe(NOT_LOADED)
-    expect(again.load({ periodId: '2026-11-21', used: 3 }, 1, UTC, NOON)).toBe('loaded')
+    expect(again.load([{ periodId: '2026-11-21', used: 3 }], 1, UTC, NOON)).toBe('loaded')
     expect(usedNow(again, NOON)).toBe(3)
   })
 
@@ -276,7 +276,7 @@ describe('periods', () => {
     const ledger = new QuotaLedger()
     const count = new QuotaCount(ledger, 'key', 'k', 'day')
     const midnight = Date.parse('2026-11-22T00:00:00Z')
-    count.load({ periodId: '2026-11-21', used: 40 }, 0, UTC, NOON)
+    count.load([{ periodId: '2026-11-21', used: 40 }], 0, UTC, NOON)
     take(count, 2, midnight - 1)
     expect(usedNow(count, midnight - 1)).toBe(42)
     expect(usedNow(count, midnight)).toBe(0)
@@ -293,29 +293,35 @@ describe('periods', () => {
     const ledger = new QuotaLedger()
     const count = new QuotaCount(ledger, 'key', 'k', 'day')
     const daysAgo = NOON - 3 * 24 * 3_600_000
-    count.load({ periodId: '2026-11-21', used: 40 }, 0, UTC, NOON)
+    count.load([{ periodId: '2026-11-21', used: 40 }], 0, UTC, NOON)
     expect(count.room(rule, 0, daysAgo)).toBe(NOT_LOADED)
-    count.load({ periodId: '2026-11-18', used: 7 }, 0, UTC, daysAgo)
+    count.load([{ periodId: '2026-11-18', used: 7 }], 0, UTC, daysAgo)
     expect(usedNow(count, daysAgo)).toBe(7)
     expect(usedNow(count, NOON)).toBe(40)
   })
 
-  test('storage that is a day ahead closes rather than opens, and does not ask again forever', () => {
+  test.each([
+    ['finds the day behind the newest one', [9, 4], ['2026-11-22', '2026-11-21'], 4],
+    ['finds a day in which nothing was used', [9, 4], ['2026-11-22', '2026-11-20'], 0],
+    ['finds the day before the first one', [9], ['2026-11-22'], 0],
+    ['goes by the oldest day that was read when it is further back', [9, 4], ['2026-11-23', '2026-11-22'], 4],
+  ])('a clock that is behind storage %s, and does not ask again forever', (_, used, days, expected) => {
     const count = new QuotaCount(new QuotaLedger(), 'key', 'k', 'day')
-    expect(count.load({ periodId: '2026-11-22', used: 9 }, 0, UTC, NOON)).toBe('loaded')
-    expect(usedNow(count, NOON)).toBe(9)
+    const stored = days.map((periodId, index) => ({ periodId, used: used[index] ?? 0 }))
+    expect(count.load(stored, 0, UTC, NOON)).toBe('loaded')
+    expect(usedNow(count, NOON)).toBe(expected)
   })
 
   test('a row of an earlier period says nothing about this one', () => {
     const count = new QuotaCount(new QuotaLedger(), 'key', 'k', 'day')
-    count.load({ periodId: '2026-11-20', used: 9 }, 0, UTC, NOON)
+    count.load([{ periodId: '2026-11-20', used: 9 }], 0, UTC, NOON)
     expect(usedNow(count, NOON)).toBe(0)
   })
 
   test('years of days leave two counts in memory', () => {
     const ledger = new QuotaLedger()
     const count = new QuotaCount(ledger, 'key', 'k', 'day')
-    count.load(null, 0, UTC, NOON)
+    count.load([], 0, UTC, NOON)
     for (let day = 0; day < 800; day++) {
       take(count, 1, NOON + day * 24 * 3_600_000)
       const flush = ledger.drain(10)

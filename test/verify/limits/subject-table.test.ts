@@ -68,8 +68,8 @@ describe('when the table of keys is full', () => {
     expect(load(plan, { ...NOTHING_STORED, flushSequence: 1 }, key(1))).toBe('loaded')
     expect(decide(plan, 1, key(0))).toEqual({ outcome: 'unloaded' })
     expect(load(plan, NOTHING_STORED, key(0))).toBe('stale')
-    const day = { periodId: '2026-11-21', used: 4 }
-    load(plan, { flushSequence: 1, key: { day, month: null }, tenant: { day: null, month: null } }, key(0))
+    const day = [{ periodId: '2026-11-21', used: 4 }]
+    load(plan, { flushSequence: 1, key: { day, month: [] }, tenant: { day: [], month: [] } }, key(0))
     expect(remaining(decide(plan, 1, key(0)))).toEqual([5])
   })
 
