@@ -8,6 +8,8 @@ export type AuditOnlyAction =
   | 'scope.created'
   | 'scope.deleted'
   | 'scope.updated'
+  | 'scopes.exported'
+  | 'scopes.imported'
   | 'session.created'
   | 'session.failed'
   | 'session.refreshed'

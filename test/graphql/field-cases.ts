@@ -84,6 +84,12 @@ export const FIELD_CASES: Readonly<Record<string, FieldCase>> = {
     ids: { tenantId: ['tenantId'] },
     allowed: READERS,
   },
+  'Query.scopesExport': {
+    document: 'query ($tenantId: ID!) { scopesExport(tenantId: $tenantId) }',
+    variables: ({ tenantId }) => ({ tenantId }),
+    ids: { tenantId: ['tenantId'] },
+    allowed: READERS,
+  },
   'Mutation.sessionCreate': {
     document: `mutation ($input: SessionCreateInput!) { sessionCreate(input: $input) { ${RESULT} } }`,
     variables: () => ({ input: { email: 'nobody@example.com', password: 'not this one' } }),
@@ -137,6 +143,12 @@ export const FIELD_CASES: Readonly<Record<string, FieldCase>> = {
     variables: ({ scopeId }) => ({ id: scopeId }),
     ids: { id: ['scopeId'] },
     allowed: ADMINS,
+  },
+  'Mutation.scopesImport': {
+    document: `mutation ($input: ScopesImportInput!) { scopesImport(input: $input) { ${RESULT} } }`,
+    variables: ({ tenantId }) => ({ input: { tenantId, document: { scopes: [{ name: `${uniqueName()}:read` }] } } }),
+    ids: { 'input.tenantId': ['tenantId'] },
+    allowed: WRITERS,
   },
   'Mutation.apiKeyCreate': {
     document: `mutation ($input: ApiKeyCreateInput!) { apiKeyCreate(input: $input) { ${RESULT} } }`,

@@ -230,13 +230,13 @@ describe('a body', () => {
     expectProblem(await send(app, '/graphql', init), 413, 'BODY_TOO_LARGE')
   })
 
-  test('of up to 12 MiB is taken from a caller who is known, and from nobody else', async () => {
-    const large = body('{ viewer { __typename } }', { variables: { padding: 'x'.repeat(11 * 1024 * 1024) } })
+  test('of up to 24 MiB is taken from a caller who is known, and from nobody else', async () => {
+    const large = body('{ viewer { __typename } }', { variables: { padding: 'x'.repeat(23 * 1024 * 1024) } })
     const known = { ...JSON_TYPE, authorization: `Bearer ${accessToken}` }
     expect(JSON.parse((await post(large, known)).text)).toMatchObject({ data: { viewer: { __typename: 'User' } } })
     expectProblem(await post(large), 413, 'BODY_TOO_LARGE')
     expectProblem(await post(large, { ...known, authorization: 'Bearer x' }), 401, 'UNAUTHENTICATED')
-    const larger = body('{ __typename }', { variables: { padding: 'x'.repeat(12 * 1024 * 1024) } })
+    const larger = body('{ __typename }', { variables: { padding: 'x'.repeat(24 * 1024 * 1024) } })
     expectProblem(await post(larger, known), 413, 'BODY_TOO_LARGE')
   })
 

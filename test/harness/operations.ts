@@ -234,3 +234,17 @@ export const ApiKeyDelete = graphql(`
     }
   }
 `)
+
+export const ScopesImport = graphql(`
+  mutation ScopesImport($input: ScopesImportInput!) {
+    scopesImport(input: $input) {
+      __typename
+      ... on BulkPayload { processed created updated skipped failed rows { index status id error { code message path } } }
+      ... on UserError { code message path }
+    }
+  }
+`)
+
+export const ScopesExport = graphql(`
+  query ScopesExport($tenantId: ID!) { scopesExport(tenantId: $tenantId) }
+`)

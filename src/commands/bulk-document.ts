@@ -1,0 +1,84 @@
+import { hash } from 'node:crypto'
+import { type InputIssue, KeywardError, validationFailed } from '../errors/keyward-error.ts'
+import type { BulkRow, BulkRowFailure } from './bulk-result.ts'
+
+/**
+ * Documents that many rows are imported from: `{"version": "1.0.0", "<list>": [ … ]}`. What else such a document says of
+ * itself is not looked at; what a row says is, field by field, so that a misspelt one is not lost in silence.
+ */
+export const BULK_ROWS_MAX = 10_000
+export const BULK_DOCUMENT_BYTES_MAX = 10 * 1024 * 1024
+/** Rows that are read and written by one statement each; others have their turn between two chunks. */
+export const BULK_CHUNK_ROWS = 500
+
+/** The version that is written; every 1.x.y is read. */
+export const BULK_DOCUMENT_VERSION = '1.0.0'
+const READABLE_VERSION = /^1\.\d{1,9}\.\d{1,9}$/
+
+export const DOCUMENT_PATH = ['input', 'document'] as const
+
+/** Why a document cannot be imported at all; none when its rows can be looked at one by one. */
+export function findDocumentIssues(document: unknown, listName: string): readonly InputIssue[] {
+  if (!isRecord(document)) return [{ path: [...DOCUMENT_PATH], detail: `must be an object with \`${listName}\`` }]
+  const issues: InputIssue[] = []
+  const refuse = (field: string, detail: string) => issues.push({ path: [...DOCUMENT_PATH, field], detail })
+  const { version, [listName]: rows } = document
+  if (version !== undefined && (typeof version !== 'string' || !READABLE_VERSION.test(version))) {
+    refuse('version', `must be a version that can be read, such as "${BULK_DOCUMENT_VERSION}"`)
+  }
+  if (!Array.isArray(rows)) refuse(listName, 'must be a list')
+  else if (rows.length > BULK_ROWS_MAX) {
+    refuse(listName, `has ${rows.length} rows; at most ${BULK_ROWS_MAX} are accepted, so send it in parts`)
+  }
+  return issues
+}
+
+/** The rows of a document in which `findDocumentIssues` found none. */
+export function readDocumentRows(document: unknown, listName: string): readonly unknown[] {
+  const rows = isRecord(document) ? document[listName] : undefined
+  return Array.isArray(rows) ? rows : []
+}
+
+/**
+ * SHA-256, in hexadecimal, of the document as JSON without blanks, its members in the order in which they were sent. Throws
+ * VALIDATION_FAILED for a document that is too large.
+ */
+export function hashDocument(document: unknown): string {
+  const text = JSON.stringify(document)
+  const bytes = Buffer.byteLength(text)
+  if (bytes > BULK_DOCUMENT_BYTES_MAX) {
+    const detail = `has ${bytes} bytes; at most ${BULK_DOCUMENT_BYTES_MAX} are accepted, so send it in parts`
+    throw validationFailed([{ path: [...DOCUMENT_PATH], detail }])
+  }
+  return hash('sha256', text)
+}
+
+export function failedRow(index: number, error: BulkRowFailure): BulkRow {
+  return { index, status: 'FAILED', id: null, error }
+}
+
+/** A row that failed by its own content, with the first of its faults. */
+export function invalidRow(index: number, [first, ...others]: readonly InputIssue[]): BulkRow {
+  const more = others.length > 0 ? ` (and ${others.length} more)` : ''
+  const message = `${first?.detail ?? 'The row is not valid'}${more}`
+  return failedRow(index, { code: 'VALIDATION_FAILED', message, path: first?.path ?? [] })
+}
+
+/** A row that failed as a change of its own would have. Throws what a row cannot answer for. */
+export function rowOfError(index: number, error: unknown): BulkRow {
+  if (error instanceof KeywardError) {
+    const { code, detail: message, issues } = error
+    if (code === 'VALIDATION_FAILED' || code === 'NOT_FOUND' || code === 'CONFLICT' || code === 'FORBIDDEN') {
+      return failedRow(index, { code, message, path: issues[0]?.path ?? [] })
+    }
+  }
+  throw error
+}
+
+export function* chunksOf<Row>(rows: readonly Row[], size: number = BULK_CHUNK_ROWS): Generator<readonly Row[]> {
+  for (let first = 0; first < rows.length; first += size) yield rows.slice(first, first + size)
+}
+
+export function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}

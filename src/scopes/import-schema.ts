@@ -1,0 +1,41 @@
+import { builder } from '../graphql/builder.ts'
+import { BulkPayload } from '../graphql/bulk-payload.ts'
+import { commandErrors } from '../graphql/user-errors.ts'
+import { exportScopes } from './export-scopes.ts'
+import { importScopes } from './import-scopes.ts'
+
+const DOCUMENT_SHAPE =
+  '`{"version": "1.0.0", "scopes": [{"name": "orders:read", "description": "…", "category": "…", "active": true}]}`'
+
+const ScopesImportInput = builder.inputType('ScopesImportInput', {
+  description: 'A catalogue of scopes that is brought in.',
+  fields: (t) => ({
+    tenantId: t.id({ required: true, description: 'The tenant whose catalogue it goes into.' }),
+    document: t.field({
+      type: 'JSON',
+      required: true,
+      description: `${DOCUMENT_SHAPE}, of at most 10,000 rows and 10 MiB. A field that a row leaves out is unchanged; \`scope_name\` and \`is_active\` are read too.`,
+    }),
+    dryRun: t.boolean({ description: 'Only say what would become of each row.' }),
+  }),
+})
+
+builder.mutationField('scopesImport', (t) =>
+  t.field({
+    type: BulkPayload,
+    description:
+      'Bring scopes into a catalogue by their names: new ones are created, others changed where they differ, none deleted. A body of more than 1 MiB needs a `Content-Length`. Requires `scopes:import`.',
+    errors: commandErrors('VALIDATION_FAILED', 'NOT_FOUND'),
+    args: { input: t.arg({ type: ScopesImportInput, required: true, description: 'What is brought in.' }) },
+    resolve: (_root, { input }, ctx) => ctx.execute(importScopes, input),
+  }),
+)
+
+builder.queryField('scopesExport', (t) =>
+  t.field({
+    type: 'JSON',
+    description: `The whole catalogue as \`scopesImport\` reads it: ${DOCUMENT_SHAPE}. To import it again changes nothing. Requires \`scopes:export\`.`,
+    args: { tenantId: t.arg.id({ required: true, description: 'Whose catalogue.' }) },
+    resolve: (_root, { tenantId }, ctx) => ctx.execute(exportScopes, { tenantId }),
+  }),
+)
