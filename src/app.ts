@@ -117,6 +117,11 @@ export async function createApp(options: AppOptions): Promise<App> {
     newId,
     openVerification: config.VERIFY_AUTH === 'open',
     trustedProxies: config.TRUSTED_PROXIES,
+    unknownLookups: {
+      ratePerSecond: config.VERIFY_UNKNOWN_LOOKUPS_PER_SECOND,
+      burst: config.VERIFY_UNKNOWN_LOOKUPS_BURST,
+    },
+    failedAuthenticationsPerMinute: config.FAILED_AUTHENTICATIONS_PER_MINUTE,
     staleMaxMs: config.VERIFY_STALE_SECONDS * 1000,
   })
 

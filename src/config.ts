@@ -5,6 +5,7 @@ import { parseToken } from './keys/token.ts'
 import { parseMasterKey } from './secrets/master-key.ts'
 import { PLATFORM_KEY_PREFIX } from './tenants/tenant-rules.ts'
 import { parseIpRange } from './verify/access/ip-range.ts'
+import { FAILED_AUTHENTICATIONS_DEFAULT, FAILED_AUTHENTICATIONS_MAX } from './verify/failed-authentication-limit.ts'
 import {
   SIGNATURE_SKEW_SECONDS_DEFAULT,
   SIGNATURE_SKEW_SECONDS_MAX,
@@ -12,6 +13,7 @@ import {
   SIGNATURE_WINDOW_SECONDS_MAX,
   SIGNATURE_WINDOW_SECONDS_MIN,
 } from './verify/signature/signature-window.ts'
+import { UNKNOWN_LOOKUPS_BURST_DEFAULT, UNKNOWN_LOOKUPS_PER_SECOND_DEFAULT } from './verify/unknown-lookup-budget.ts'
 
 /** One environment variable: what it means, in which form it comes, and whether its value may be shown. */
 interface Setting<T> {
@@ -192,6 +194,21 @@ export const SETTINGS = {
     description: 'How long a key that was known may be answered while the database is away.',
     fallback: '900',
     parse: wholeNumber(0, 86_400, 900),
+  },
+  VERIFY_UNKNOWN_LOOKUPS_PER_SECOND: {
+    description: 'Tokens that nobody knows and one verifier may have looked up, on average; more are answered 503.',
+    fallback: '50',
+    parse: wholeNumber(1, 100_000, UNKNOWN_LOOKUPS_PER_SECOND_DEFAULT),
+  },
+  VERIFY_UNKNOWN_LOOKUPS_BURST: {
+    description: 'The same at once, after a quiet time.',
+    fallback: '500',
+    parse: wholeNumber(1, 1_000_000, UNKNOWN_LOOKUPS_BURST_DEFAULT),
+  },
+  FAILED_AUTHENTICATIONS_PER_MINUTE: {
+    description: 'Requests without a valid token of a verifier that one address may send; more are answered 429.',
+    fallback: '60',
+    parse: wholeNumber(1, FAILED_AUTHENTICATIONS_MAX, FAILED_AUTHENTICATIONS_DEFAULT),
   },
   SIGNATURE_WINDOW_SECONDS: {
     description: 'How old a signed request may be, and for how long its nonce is remembered: 5 seconds to 30 days.',

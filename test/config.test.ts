@@ -38,6 +38,9 @@ describe('without any variable', () => {
       LOG_LEVEL: 'info',
       LOG_FORMAT: 'auto',
       VERIFY_STALE_SECONDS: 900,
+      VERIFY_UNKNOWN_LOOKUPS_PER_SECOND: 50,
+      VERIFY_UNKNOWN_LOOKUPS_BURST: 500,
+      FAILED_AUTHENTICATIONS_PER_MINUTE: 60,
       SIGNATURE_WINDOW_SECONDS: 300,
       SIGNATURE_SKEW_SECONDS: 60,
       DRAIN_SECONDS: 10,
@@ -79,6 +82,8 @@ describe('a good value', () => {
     ['LOG_LEVEL', 'debug', 'debug'],
     ['LOG_FORMAT', 'pretty', 'pretty'],
     ['VERIFY_STALE_SECONDS', '0', 0],
+    ['VERIFY_UNKNOWN_LOOKUPS_PER_SECOND', '100000', 100_000],
+    ['FAILED_AUTHENTICATIONS_PER_MINUTE', '1000', 1000],
     ['DRAIN_SECONDS', '300', 300],
   ])('%s=%s is understood', (name, given, expected) => {
     expect(readGood({ [name]: given })).toHaveProperty(name, expected)
@@ -143,6 +148,12 @@ describe('a bad value', () => {
     ['LOG_LEVEL', 'INFO', 'LOG_LEVEL must be one of debug, info, warn, error, fatal, silent.'],
     ['LOG_FORMAT', 'xml', 'LOG_FORMAT must be one of json, pretty, auto.'],
     ['VERIFY_STALE_SECONDS', '86401', 'VERIFY_STALE_SECONDS must be a whole number from 0 to 86400.'],
+    [
+      'FAILED_AUTHENTICATIONS_PER_MINUTE',
+      '1001',
+      'FAILED_AUTHENTICATIONS_PER_MINUTE must be a whole number from 1 to 1000.',
+    ],
+    ['VERIFY_UNKNOWN_LOOKUPS_BURST', '0', 'VERIFY_UNKNOWN_LOOKUPS_BURST must be a whole number from 1 to 1000000.'],
     ['DRAIN_SECONDS', '0', 'DRAIN_SECONDS must be a whole number from 1 to 300.'],
   ])('%s=%s is a problem with a sentence', (name, given, problem) => {
     expect(readProblems({ [name]: given })).toEqual([problem])

@@ -70,6 +70,10 @@ export interface DataPlaneDeps {
   readonly openVerification: boolean
   /** Addresses and CIDRs of proxies whose `X-Forwarded-For` is believed; absent: none. */
   readonly trustedProxies?: readonly string[]
+  /** What one verifier may have looked up in vain. */
+  readonly unknownLookups?: { readonly ratePerSecond: number; readonly burst: number }
+  /** What one address may fail in a minute before it is slowed down. */
+  readonly failedAuthenticationsPerMinute?: number
   /** How old the last known state of a key may be while the database is unavailable. */
   readonly staleMaxMs?: number
 }
@@ -100,7 +104,7 @@ export function createDataPlane(deps: DataPlaneDeps): DataPlane {
     onReadFailure: createReadFailureLog({ clock, logger }),
     ...staleness,
   })
-  const unknownLookups = createUnknownLookupBudget({ load: cache.load })
+  const unknownLookups = createUnknownLookupBudget({ load: cache.load, ...deps.unknownLookups })
   const find = createFindSnapshot<Verifier>({ cache, isIssuedPrefix, lookUp: unknownLookups.lookUp })
   const usage = createUsageRecorder({ sink: deps.usageSink, newId: deps.newId, logger })
   const verdictCounts = createVerdictCounts()
@@ -126,6 +130,7 @@ export function createDataPlane(deps: DataPlaneDeps): DataPlane {
     load: cache.load,
     clientIp: createClientIp(trustedProxies),
     clock,
+    ...(deps.failedAuthenticationsPerMinute !== undefined && { failuresMax: deps.failedAuthenticationsPerMinute }),
   })
   const findVerifier = createFindSnapshot<IncomingMessage>({ cache, isIssuedPrefix, lookUp: failures.lookUp })
   const authentication = deps.openVerification

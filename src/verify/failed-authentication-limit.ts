@@ -56,6 +56,10 @@ export interface FailedAuthenticationLimitOptions {
   readonly addressesMax?: number
 }
 
+/** Answers of 401 to one address in a minute. */
+export const FAILED_AUTHENTICATIONS_DEFAULT = 60
+/** Each failure is remembered for a minute: of 10,000 addresses so many take 80 MB. */
+export const FAILED_AUTHENTICATIONS_MAX = 1_000
 /** Look-ups outside of the slow lane, over all addresses. Of the reads that the cache allows at once, a small part. */
 const FAST_MAX = 64
 /** Look-ups in the slow lane at once: of the connections to the database, a few. */
@@ -74,7 +78,8 @@ interface Address extends LruEntry {
 }
 
 export function createFailedAuthenticationLimit(options: FailedAuthenticationLimitOptions): FailedAuthenticationLimit {
-  const { load, clientIp, clock, failuresMax = 60, windowMs = 60_000, addressesMax = 10_000 } = options
+  const { load, clientIp, clock, windowMs = 60_000, addressesMax = 10_000 } = options
+  const { failuresMax = FAILED_AUTHENTICATIONS_DEFAULT } = options
   const addresses = createLru<string, Address>({ entriesMax: addressesMax })
   /** Tokens that are being read. */
   const underWay = new Set<TokenHash>()

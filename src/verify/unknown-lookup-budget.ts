@@ -45,6 +45,9 @@ export interface UnknownLookupBudgetOptions {
   readonly verifiersMax?: number
 }
 
+export const UNKNOWN_LOOKUPS_PER_SECOND_DEFAULT = 50
+export const UNKNOWN_LOOKUPS_BURST_DEFAULT = 500
+
 interface Account extends LruEntry {
   level: number
   /** Until when the level is reckoned. */
@@ -54,7 +57,8 @@ interface Account extends LruEntry {
 }
 
 export function createUnknownLookupBudget(options: UnknownLookupBudgetOptions): UnknownLookupBudget {
-  const { load, ratePerSecond = 50, burst = 500, verifiersMax = 10_000 } = options
+  const { load, verifiersMax = 10_000 } = options
+  const { ratePerSecond = UNKNOWN_LOOKUPS_PER_SECOND_DEFAULT, burst = UNKNOWN_LOOKUPS_BURST_DEFAULT } = options
   const accounts = createLru<string, Account>({ entriesMax: verifiersMax })
   const stats = { refused: 0 }
 
