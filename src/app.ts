@@ -77,6 +77,8 @@ export interface App {
   stop(): Promise<void>
 }
 
+const PREFIX_RELOAD_MS = 5_000
+
 /** Given up when the check is: a health check that hangs must not take a connection each time it is asked for. */
 const PING = { text: 'SELECT 1', query_timeout: 2_000 }
 
@@ -140,6 +142,12 @@ export async function createApp(options: AppOptions): Promise<App> {
       case 'prefix':
         prefixes.add(invalidation.prefix)
         break
+      case 'importedPrefix':
+        prefixes.addImported(invalidation.prefix)
+        break
+      case 'unknown':
+        dataPlane.cache.evictUnknown()
+        break
     }
   }
 
@@ -157,6 +165,14 @@ export async function createApp(options: AppOptions): Promise<App> {
   })
   const secretActivator = createSecretActivator({ commands, newId, evictKey: dataPlane.cache.evictKey })
 
+  /** Until it succeeds, tokens with a wrong checksum are looked up too, which is slower and never wrong. */
+  function reloadPrefixes(): void {
+    prefixes.reload().catch((error: unknown) => {
+      logger.warn({ err: error }, 'The prefixes of tokens could not be read; it is tried again.')
+      setTimeout(reloadPrefixes, PREFIX_RELOAD_MS).unref()
+    })
+  }
+
   const changes = createChangeListener({
     url: options.databaseUrl,
     channel: INVALIDATION_CHANNEL,
@@ -166,8 +182,14 @@ export async function createApp(options: AppOptions): Promise<App> {
       if (invalidations === null) dataPlane.cache.evictAll()
       else for (const invalidation of invalidations) invalidate(invalidation)
     },
-    onSilence: () => dataPlane.cache.distrust(),
-    onSound: () => dataPlane.cache.trust(),
+    onSilence() {
+      dataPlane.cache.distrust()
+      prefixes.distrust()
+    },
+    onSound() {
+      dataPlane.cache.trust()
+      reloadPrefixes()
+    },
   })
 
   const requestPurge = createPeriodicWork({
@@ -252,7 +274,10 @@ export async function createApp(options: AppOptions): Promise<App> {
   })
 
   // Before that nothing is in memory that could be wrong.
-  if (options.sharesDatabase) await changes.start()
+  if (options.sharesDatabase) {
+    prefixes.distrust()
+    await changes.start()
+  }
 
   let stopping: Promise<void> | null = null
   async function stop(): Promise<void> {

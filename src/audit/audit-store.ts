@@ -21,7 +21,7 @@ export function describeActor(actor: Actor): { actorKind: ActorKind; actorId: st
 /** Longest user agent that is kept; what a client sends beyond that says nothing more of who it is. */
 const USER_AGENT_CHARS_MAX = 512
 
-/** Appends events, unsealed, to the log, in the order given and in the transaction that caused them. One statement. */
+/** Appends events, unsealed, to the log, in the order given and in the transaction that caused them. At most one statement. */
 export async function insertAuditEvents(
   tx: Prisma.TransactionClient,
   caller: Caller,
@@ -29,6 +29,7 @@ export async function insertAuditEvents(
   occurredAt: Date,
   newId: () => string,
 ): Promise<void> {
+  if (entries.length === 0) return
   await tx.auditEvent.createMany({
     data: entries.map((entry) => ({
       id: newId(),

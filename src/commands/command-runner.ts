@@ -8,12 +8,15 @@ import type { Prisma, PrismaClient } from '../generated/prisma/client.ts'
 import type { Clock } from '../lib/clock.ts'
 import type { RandomBytes } from '../lib/random.ts'
 import type { Envelope } from '../secrets/envelope.ts'
-import { type Access, type Command, isRefusal } from './command.ts'
+import { type Access, type Command, isChange, isRefusal } from './command.ts'
 import { executeOnce } from './execute-once.ts'
 import { findIdempotencyKeyIssues } from './idempotency.ts'
 import { formatInvalidations, INVALIDATION_CHANNEL, type Invalidation } from './invalidation.ts'
 
-export type RunInTransaction = <T>(work: (tx: Prisma.TransactionClient) => Promise<T>) => Promise<T>
+export type RunInTransaction = <T>(
+  work: (tx: Prisma.TransactionClient) => Promise<T>,
+  options?: { readonly timeoutMs?: number },
+) => Promise<T>
 
 export interface CommandRunnerDeps {
   readonly prisma: PrismaClient
@@ -83,20 +86,23 @@ export function createCommandRunner(deps: CommandRunnerDeps): CommandRunner {
 
       let invalidations: readonly Invalidation[] = []
       const result = await deps
-        .runInTransaction(async (tx) => {
-          const now = new Date(deps.clock.now())
-          const { newId, randomBytes } = deps
-          const tenantId = access.kind === 'tenant' ? access.tenantId : null
-          const platformTenantId = deps.platformTenantId()
-          const work = { tx, now, ...caller, newId, randomBytes, tenantId, platformTenantId }
-          const outcome = await executeOnce(deps.envelope, command, work, input, prepared)
-          await record(tx, caller, outcome.audit, now)
-          if (isRefusal(outcome)) return outcome
-          await insertOutboxEvents(tx, outcome.events, caller.origin.correlationId, now, deps.newId)
-          await notifyServers(tx, deps.nodeId, outcome.invalidate)
-          invalidations = outcome.invalidate
-          return outcome
-        })
+        .runInTransaction(
+          async (tx) => {
+            const now = new Date(deps.clock.now())
+            const { newId, randomBytes } = deps
+            const tenantId = access.kind === 'tenant' ? access.tenantId : null
+            const platformTenantId = deps.platformTenantId()
+            const work = { tx, now, ...caller, newId, randomBytes, tenantId, platformTenantId }
+            const outcome = await executeOnce(deps.envelope, command, work, input, prepared)
+            await record(tx, caller, outcome.audit, now)
+            if (!isChange(outcome)) return outcome
+            await insertOutboxEvents(tx, outcome.events, caller.origin.correlationId, now, deps.newId)
+            await notifyServers(tx, deps.nodeId, outcome.invalidate)
+            invalidations = outcome.invalidate
+            return outcome
+          },
+          { ...(command.transactionTimeoutMs && { timeoutMs: command.transactionTimeoutMs }) },
+        )
         // What may not be granted is sometimes known only once the rows are read; the attempt is recorded all the same.
         .catch((error: unknown) => {
           if (error instanceof KeywardError && error.code === 'FORBIDDEN')
@@ -109,7 +115,7 @@ export function createCommandRunner(deps: CommandRunnerDeps): CommandRunner {
         })
 
       if (isRefusal(result)) throw result.refuse
-      return result.value
+      return isChange(result) ? result.value : result.unchanged
     },
   }
 }

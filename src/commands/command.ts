@@ -25,6 +25,17 @@ export interface Refusal {
   readonly audit: AtLeastOne<AuditEntry>
 }
 
+/**
+ * What a command answers that changed nothing, such as a dry run. What the caller tried and may not do is recorded all the
+ * same.
+ */
+export interface Unchanged<Output> {
+  readonly unchanged: Output
+  readonly audit: readonly AuditEntry[]
+}
+
+export type Outcome<Output> = Change<Output> | Refusal | Unchanged<Output>
+
 /** What a command has at hand inside its transaction. */
 export interface Work {
   /** The transaction's own client, the only one that may be used here. */
@@ -72,7 +83,9 @@ export interface Command<Input, Output, Prepared = undefined> {
   readonly validate: (input: Input) => readonly InputIssue[]
   /** What is slow and may not happen inside the transaction: hashing passwords, parsing documents. */
   readonly prepare: (input: Input, find: PrismaClient) => Promise<Prepared>
-  readonly execute: (work: Work, input: Input, prepared: Prepared) => Promise<Change<Output> | Refusal>
+  readonly execute: (work: Work, input: Input, prepared: Prepared) => Promise<Outcome<Output>>
+  /** For a command that goes through much; the usual bound when absent. */
+  readonly transactionTimeoutMs?: number | undefined
   /** For a command that a caller can safely send twice under a key; see there. */
   readonly idempotency?: Idempotency<Input, Output> | undefined
 }
@@ -85,17 +98,28 @@ export interface TenantCommandSpec<Input, Output> {
   /** The tenant's UUID; null when there is none, which the caller is told in the words used for a foreign one. */
   readonly tenantOf: (input: Input, find: PrismaClient) => string | null | Promise<string | null>
   readonly validate?: (input: Input) => readonly InputIssue[]
-  readonly execute: (work: TenantWork, input: Input) => Promise<Change<Output>>
+  readonly execute: (work: TenantWork, input: Input) => Promise<Change<Output> | Unchanged<Output>>
+  readonly transactionTimeoutMs?: number
   readonly idempotency?: Idempotency<Input, Output>
 }
 
 /** A command on what belongs to one tenant. It prepares nothing. */
 export function defineTenantCommand<Input, Output>(spec: TenantCommandSpec<Input, Output>): Command<Input, Output> {
-  const { name, permission, platformOnly = false, tenantOf, validate = () => [], execute, idempotency } = spec
+  const {
+    name,
+    permission,
+    platformOnly = false,
+    tenantOf,
+    validate = () => [],
+    execute,
+    idempotency,
+    transactionTimeoutMs,
+  } = spec
   return defineCommand<Input, Output>({
     name,
     validate,
     idempotency,
+    transactionTimeoutMs,
     access: async (input, find) => ({
       kind: 'tenant',
       permission,
@@ -114,8 +138,12 @@ export function defineCommand<Input, Output>(command: Omit<Command<Input, Output
   return { ...command, prepare: async () => undefined }
 }
 
-export function isRefusal<Output>(result: Change<Output> | Refusal): result is Refusal {
+export function isRefusal<Output>(result: Outcome<Output>): result is Refusal {
   return 'refuse' in result
+}
+
+export function isChange<Output>(result: Outcome<Output>): result is Change<Output> {
+  return 'value' in result
 }
 
 /**
@@ -129,5 +157,6 @@ export async function performChange<Input, Output>(
 ): Promise<Change<Output>> {
   const result = await command.execute(work, input, undefined)
   if (isRefusal(result)) throw result.refuse
+  if (!isChange(result)) throw new Error(`${command.name} had nothing to change.`)
   return result
 }

@@ -1,7 +1,7 @@
 import { KeywardError } from '../errors/keyward-error.ts'
 import { formatPublicId } from '../public-id.ts'
 import type { Envelope } from '../secrets/envelope.ts'
-import { type Change, type Command, isRefusal, type Refusal, type Work } from './command.ts'
+import { type Change, type Command, isChange, type Outcome, type Work } from './command.ts'
 import { hashInput, hashRequestKey } from './idempotency.ts'
 import { claimRequest, rememberResult } from './idempotency-store.ts'
 
@@ -15,7 +15,7 @@ export async function executeOnce<Input, Output, Prepared>(
   work: Work,
   input: Input,
   prepared: Prepared,
-): Promise<Change<Output> | Refusal> {
+): Promise<Outcome<Output>> {
   const { idempotency } = command
   const key = idempotency?.keyOf(input)
   if (idempotency === undefined || key == null) return command.execute(work, input, prepared)
@@ -35,7 +35,7 @@ export async function executeOnce<Input, Output, Prepared>(
     })
   }
   const outcome = await command.execute(work, input, prepared)
-  if (isRefusal(outcome)) throw new Error(`${command.name} refuses what it is asked, which cannot be remembered.`)
+  if (!isChange(outcome)) throw new Error(`${command.name} made nothing that could be remembered.`)
   await rememberResult(tx, envelope, request, idempotency.remember(outcome.value))
   return outcome
 }

@@ -10,6 +10,10 @@ export type Invalidation =
   /** A new token, which may have been looked up in vain before. SHA-256 in hexadecimal. */
   | { readonly kind: 'token'; readonly hash: string }
   | { readonly kind: 'prefix'; readonly prefix: string }
+  /** Tokens of another system begin so, or in ways that are not known. */
+  | { readonly kind: 'importedPrefix'; readonly prefix: string }
+  /** New tokens of which there are too many to name: every one that was looked up in vain. */
+  | { readonly kind: 'unknown' }
 
 const message = z.object({
   from: z.string(),
@@ -19,6 +23,8 @@ const message = z.object({
       z.object({ kind: z.literal('tenant'), tenantId: z.string() }),
       z.object({ kind: z.literal('token'), hash: z.string() }),
       z.object({ kind: z.literal('prefix'), prefix: z.string() }),
+      z.object({ kind: z.literal('importedPrefix'), prefix: z.string() }),
+      z.object({ kind: z.literal('unknown') }),
     ]),
   ),
 })

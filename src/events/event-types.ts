@@ -45,6 +45,16 @@ export const EVENT_TYPES = {
   'api_key.enabled': { description: 'A disabled key may be used again.', data: apiKey },
   'api_key.revoked': { description: 'A key was revoked for good.', data: apiKey.extend({ reason: z.string() }) },
   'api_key.deleted': { description: 'A key was deleted for good.', data: apiKey },
+  'api_key.imported': {
+    description: 'Keys of another system were brought in, in one document.',
+    data: z.object({
+      tenantId: z.string(),
+      created: z.int(),
+      skipped: z.int(),
+      failed: z.int(),
+      documentSha256: z.string(),
+    }),
+  },
   'tenant.created': {
     description: 'A tenant was created.',
     data: tenant,

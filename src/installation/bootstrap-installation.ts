@@ -119,7 +119,7 @@ export function bootstrapInstallationCommand(deps: {
           ...(starter?.audit ?? []),
         ],
         events: starter?.events ?? [],
-        invalidate: [],
+        invalidate: [{ kind: 'prefix', prefix: PLATFORM_KEY_PREFIX }, ...(starter?.invalidate ?? [])],
       }
     },
   }
@@ -149,6 +149,6 @@ async function createStarterTenant(work: Work, keyCommands: KeyCommands): Promis
     value: key.value.token,
     audit: [...tenant.audit, ...changes.flatMap(({ audit }) => audit)],
     events: [...tenant.events, ...changes.flatMap(({ events }) => events)],
-    invalidate: [],
+    invalidate: [...tenant.invalidate, ...changes.flatMap(({ invalidate }) => invalidate)],
   }
 }

@@ -1,4 +1,5 @@
 import { type CreateKeyDeps, createKeyCommand } from './create-key.ts'
+import { importKeysCommand } from './import-keys.ts'
 import { rotateKeyCommand } from './rotate-key.ts'
 import { updateKeyCommand } from './update-key.ts'
 
@@ -10,5 +11,6 @@ export function createKeyCommands(deps: CreateKeyDeps) {
     create: createKeyCommand(deps),
     update: updateKeyCommand(deps),
     rotate: rotateKeyCommand(deps),
+    import: importKeysCommand(deps),
   }
 }

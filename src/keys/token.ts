@@ -28,6 +28,9 @@ const TOKEN_HASH_LENGTH = 32
  */
 export const TOKEN_LENGTH_MAX = 1024
 
+/** Characters of a prefix; see `isTokenPrefix`. */
+export const PREFIX_LENGTH_MAX = 16
+
 const PREFIX_PATTERN = /^[a-z][a-z0-9]{1,15}$/
 const TOKEN_PATTERN = /^([a-z][a-z0-9]{1,15})_(live|stage|dev|test)_([0-9A-Za-z]{32})([0-9A-Za-z]{6})$/
 

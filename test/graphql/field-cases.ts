@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import type { Role } from '../generated/graphql/graphql.ts'
 import { uniqueName } from '../harness/seed.ts'
 
@@ -173,6 +174,19 @@ export const FIELD_CASES: Readonly<Record<string, FieldCase>> = {
     variables: ({ apiKeyId }) => ({ id: apiKeyId, input: { reason: 'test' } }),
     ids: { id: ['apiKeyId'] },
     allowed: WRITERS,
+  },
+  'Mutation.apiKeysImport': {
+    document: `mutation ($input: ApiKeysImportInput!) {
+      apiKeysImport(input: $input) { ... on BulkPayload { processed created } ${RESULT} }
+    }`,
+    variables: ({ tenantId }) => ({
+      input: {
+        tenantId,
+        keys: [{ name: uniqueName(), hash: randomBytes(32).toString('hex'), encoding: 'HEX', environment: 'TEST' }],
+      },
+    }),
+    ids: { 'input.tenantId': ['tenantId'] },
+    allowed: ADMINS,
   },
   'Mutation.apiKeyDelete': {
     document: `mutation ($id: ID!, $confirmName: String!) {

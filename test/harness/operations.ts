@@ -70,6 +70,16 @@ export const ApiKeyCreate = graphql(`
   }
 `)
 
+export const ApiKeysImport = graphql(`
+  mutation ApiKeysImport($input: ApiKeysImportInput!) {
+    apiKeysImport(input: $input) {
+      __typename
+      ... on BulkPayload { processed created updated skipped failed rows { index status id error { code message path } } }
+      ... on UserError { code message path }
+    }
+  }
+`)
+
 export const ApiKeyRevoke = graphql(`
   mutation ApiKeyRevoke($id: ID!, $input: ApiKeyRevokeInput!) {
     apiKeyRevoke(id: $id, input: $input) {
