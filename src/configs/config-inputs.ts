@@ -70,17 +70,23 @@ const limitFields = (t: InputFields) => ({
 })
 
 const ruleFields = (t: InputFields) => ({
-  ipAllowlist: t.stringList({ description: 'Addresses and CIDR blocks that a request may come from.' }),
+  ipAllowlist: t.stringList({ description: 'Addresses and CIDR blocks that a request may come from; at most 1000.' }),
   ipDenylist: t.stringList({
-    description: 'Addresses and CIDR blocks that no request may come from, in addition to what other levels deny.',
+    description:
+      'Addresses and CIDR blocks that no request may come from, at most 1000, in addition to what other levels deny.',
   }),
-  userAgents: t.stringList({ description: 'Patterns of user agents that may be used; `*` stands for any text.' }),
-  methods: t.stringList({ description: 'Methods that may be used.' }),
+  userAgents: t.stringList({
+    description: 'Patterns of user agents that may be used, at most 100 of 256 characters; `*` stands for any text.',
+  }),
+  methods: t.stringList({ description: 'Methods that may be used; at most 32.' }),
   paths: t.stringList({
-    description: 'Patterns of paths that may be asked for; `*` stands for one segment, `**` for any number.',
+    description:
+      'Patterns of paths that may be asked for, at most 200 of 512 characters; `*` stands for one segment, `**` for any number.',
   }),
-  timeWindows: t.field({ type: [TimeWindowInput], description: 'When a request may be made.' }),
-  corsOrigins: t.stringList({ description: 'Origins of web pages that may send requests.' }),
+  timeWindows: t.field({ type: [TimeWindowInput], description: 'When a request may be made; at most 100 windows.' }),
+  corsOrigins: t.stringList({
+    description: 'Origins of web pages that may send requests; at most 200 of 300 characters.',
+  }),
   rotation: t.field({ type: RotationPolicyInput, description: 'When keys change their tokens.' }),
 })
 

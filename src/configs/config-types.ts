@@ -70,27 +70,28 @@ const RuleSettings = builder.interfaceRef<KeyConfig>('RuleSettings').implement({
   fields: (t) => ({
     ipAllowlist: t.stringList({
       nullable: true,
-      description: 'Addresses and CIDR blocks that a request may come from.',
+      description: 'Addresses and CIDR blocks that a request may come from; at most 1000.',
       resolve: ({ ipAllowlist }) => copy(ipAllowlist),
     }),
     ipDenylist: t.stringList({
       nullable: true,
-      description: 'Addresses and CIDR blocks that no request may come from, in addition to what other levels deny.',
+      description:
+        'Addresses and CIDR blocks that no request may come from, at most 1000, in addition to what other levels deny.',
       resolve: ({ ipDenylist }) => copy(ipDenylist),
     }),
     userAgents: t.stringList({
       nullable: true,
-      description: 'Patterns of user agents that may be used.',
+      description: 'Patterns of user agents that may be used; at most 100.',
       resolve: ({ userAgents }) => copy(userAgents),
     }),
     methods: t.stringList({
       nullable: true,
-      description: 'Methods that may be used.',
+      description: 'Methods that may be used; at most 32.',
       resolve: ({ methods }) => copy(methods),
     }),
     paths: t.stringList({
       nullable: true,
-      description: 'Patterns of paths that may be asked for.',
+      description: 'Patterns of paths that may be asked for; at most 200.',
       resolve: ({ paths }) => copy(paths),
     }),
     timeWindows: t.field({
@@ -101,7 +102,7 @@ const RuleSettings = builder.interfaceRef<KeyConfig>('RuleSettings').implement({
     }),
     corsOrigins: t.stringList({
       nullable: true,
-      description: 'Origins of web pages that may send requests.',
+      description: 'Origins of web pages that may send requests; at most 200.',
       resolve: ({ corsOrigins }) => copy(corsOrigins),
     }),
     rotation: t.expose('rotation', {
@@ -113,17 +114,18 @@ const RuleSettings = builder.interfaceRef<KeyConfig>('RuleSettings').implement({
 })
 
 export const ApiKeyConfig = builder.objectRef<KeyConfig>('ApiKeyConfig').implement({
-  description: 'What a key sets for itself. What it leaves out, its tenant decides.',
+  description: 'What a key sets for itself. Null: its tenant decides; -1: unlimited; 0: blocks; `[]`: no restriction.',
   interfaces: [LimitSettings, RuleSettings],
 })
 
 const AggregateLimits = builder.objectRef<LimitSettingsValue>('AggregateLimits').implement({
-  description: 'Limits over all keys of a tenant together.',
+  description: 'Limits over all keys of a tenant together. Null and -1: unlimited; 0: blocks.',
   interfaces: [LimitSettings],
 })
 
 export const TenantConfig = builder.objectRef<TenantConfigValue>('TenantConfig').implement({
-  description: 'What a tenant sets for each of its keys that sets none of its own, and for all of them together.',
+  description:
+    'What a tenant sets for each of its keys that sets none of its own, and for all of them together. Null: the installation decides; -1: unlimited; 0: blocks; `[]`: no restriction.',
   interfaces: [LimitSettings, RuleSettings],
   fields: (t) => ({
     keyTtlDaysDefault: t.exposeInt('keyTtlDaysDefault', {

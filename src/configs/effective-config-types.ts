@@ -42,7 +42,7 @@ const EffectiveStringList = builder.objectRef<Effective<readonly string[]>>('Eff
   description: 'A list that is in force, and where it comes from.',
   fields: (t) => ({
     value: t.stringList({
-      description: 'The entries; none is no restriction.',
+      description: 'The entries, at most 1000; none is no restriction.',
       resolve: ({ value }) => [...value],
     }),
     source: t.expose('source', SOURCE),
@@ -52,7 +52,10 @@ const EffectiveStringList = builder.objectRef<Effective<readonly string[]>>('Eff
 const EffectiveDenylist = builder.objectRef<EffectiveDenylistValue>('EffectiveDenylist').implement({
   description: 'A list of what is denied. Levels add to it and none can take away.',
   fields: (t) => ({
-    value: t.stringList({ description: 'The entries of all levels.', resolve: ({ value }) => [...value] }),
+    value: t.stringList({
+      description: 'The entries of all levels; at most 3000.',
+      resolve: ({ value }) => [...value],
+    }),
     source: t.expose('source', { type: ConfigSource, description: 'The most specific level that adds to it.' }),
     parts: t.field({
       type: [EffectiveStringList],

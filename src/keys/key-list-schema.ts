@@ -15,11 +15,12 @@ const ApiKeyWhere = builder.inputType('ApiKeyWhere', {
       description:
         'Text in the name, the `ownerId` or the beginning of a token, whatever the case of its letters; at most 200 characters.',
     }),
-    ownerId: t.string({ description: 'Exactly this `ownerId`.' }),
+    ownerId: t.string({ description: 'Exactly this `ownerId`, at most 200 characters.' }),
     environment: t.field({ type: [Environment], description: 'One of these environments.' }),
     status: t.field({ type: [ApiKeyStatus], description: 'One of these at the moment of asking.' }),
     scope: t.string({
-      description: 'Holds this scope itself or by a wildcard, whether or not the catalogue has switched it off.',
+      description:
+        'Holds this scope, a name of at most 100 characters, itself or by a wildcard, whether or not the catalogue has switched it off.',
     }),
     createdAfter: t.field({ type: 'DateTime', description: 'Created then or later.' }),
     createdBefore: t.field({ type: 'DateTime', description: 'Created earlier.' }),
@@ -60,7 +61,7 @@ builder.queryField('apiKeys', (t) =>
       authScopes: (_root, { tenantId }) => ({ tenantPermission: { permission: 'keys:read', tenantId } }),
       args: {
         tenantId: t.arg.id({ required: true, description: 'Whose keys.' }),
-        where: t.arg({ type: ApiKeyWhere, description: 'Which of them; all when absent.' }),
+        where: t.arg({ type: ApiKeyWhere, description: 'Which keys; all when absent.' }),
         orderBy: t.arg({ type: ApiKeyOrder, description: 'In which order; newest first when absent.' }),
       },
       resolve: async (_root, { tenantId, where: filter, orderBy: order, ...pageArgs }, ctx, info) => {

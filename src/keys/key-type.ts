@@ -98,7 +98,7 @@ export const ApiKey = builder.prismaNode('ApiKey', {
       type: 'JSON',
       nullable: true,
       description:
-        'A JSON object of your own that is kept encrypted and never part of a verdict. Requires `private-metadata:read`.',
+        'A JSON object of your own that is kept encrypted and never part of a verdict; null: none. Requires `private-metadata:read`.',
       select: { id: true, tenantId: true, sealedPrivateMetadata: true },
       resolve: ({ id, tenantId, sealedPrivateMetadata }, _args, { caller, openPrivateMetadata }) => {
         requirePermission(caller.actor, 'private-metadata:read', tenantId, 'Private metadata')

@@ -28,17 +28,22 @@ builder.queryFields((t) => ({
   }),
 }))
 
+const NAME_DESCRIPTION =
+  'Name for people, at most 100 characters; unique among the keys of the environment that are not revoked.'
+
 const ApiKeyCreateInput = builder.inputType('ApiKeyCreateInput', {
   description: 'A new key.',
   fields: (t) => ({
     tenantId: t.id({ required: true, description: 'The tenant that the key belongs to.' }),
-    name: t.string({ required: true, description: 'Name for people, unique among live keys of the environment.' }),
-    description: t.string({ description: 'What the key is for.' }),
+    name: t.string({ required: true, description: NAME_DESCRIPTION }),
+    description: t.string({ description: 'What the key is for, at most 1000 characters.' }),
     environment: t.field({ type: Environment, required: true, description: 'Where the key may be used.' }),
     scopes: t.stringList({
-      description: "Scopes of the tenant's catalogue, or wildcards over them; none when absent.",
+      description: "Scopes of the tenant's catalogue, or wildcards over them, at most 200; none when absent.",
     }),
-    ownerId: t.string({ description: 'Your own id of the client that the key stands for.' }),
+    ownerId: t.string({
+      description: 'Your own id of the client that the key stands for, at most 200 characters.',
+    }),
     expiresAt: t.field({
       type: 'DateTime',
       description: "When the key stops being valid; when absent, what the tenant's configuration says, or never.",
@@ -77,7 +82,7 @@ const ApiKeyCreatePayload = builder.objectRef<CreatedKey>('ApiKeyCreatePayload')
     signingSecret: t.exposeString('signingSecret', {
       nullable: true,
       description:
-        'Secret of signed requests, 64 hex digits, if one was asked for. It is shown as long as the token is, and never again.',
+        'Secret of signed requests, 64 hex digits. It is shown as long as the token is, and never again; null when none was asked for.',
     }),
     apiKey: t.field({ type: ApiKey, description: 'The new key.', resolve: ({ apiKey }) => apiKey }),
   }),
@@ -86,13 +91,15 @@ const ApiKeyCreatePayload = builder.objectRef<CreatedKey>('ApiKeyCreatePayload')
 const ApiKeyUpdateInput = builder.inputType('ApiKeyUpdateInput', {
   description: 'What changes about a key. What is absent stays as it is.',
   fields: (t) => ({
-    name: t.string({ description: 'Name for people, unique among live keys of the environment.' }),
-    description: t.string({ description: 'What the key is for; null takes it away.' }),
+    name: t.string({ description: NAME_DESCRIPTION }),
+    description: t.string({ description: 'What the key is for, at most 1000 characters; null takes it away.' }),
     scopes: t.stringList({
       description:
-        "All scopes that the key is to hold: of the tenant's catalogue, or wildcards over them. Null takes them all away.",
+        "All scopes that the key is to hold, at most 200: of the tenant's catalogue, or wildcards over them. Null takes them all away.",
     }),
-    ownerId: t.string({ description: 'Your own id of the client that the key stands for; null takes it away.' }),
+    ownerId: t.string({
+      description: 'Your own id of the client that the key stands for, at most 200 characters; null takes it away.',
+    }),
     expiresAt: t.field({
       type: 'DateTime',
       description: 'When the key stops being valid; null: never. A later time brings an expired key back.',
@@ -103,7 +110,8 @@ const ApiKeyUpdateInput = builder.inputType('ApiKeyUpdateInput', {
     }),
     privateMetadata: t.field({
       type: 'JSON',
-      description: 'The same for what is kept encrypted and never part of a verdict.',
+      description:
+        'A JSON object of your own, up to 4 KiB, which replaces the encrypted one there is; null empties it.',
     }),
     expectedVersion: t.int({ description: 'Refuse the change when this is not the version of the key any more.' }),
   }),
@@ -111,12 +119,17 @@ const ApiKeyUpdateInput = builder.inputType('ApiKeyUpdateInput', {
 
 const ApiKeyRevokeInput = builder.inputType('ApiKeyRevokeInput', {
   description: 'Why a key is revoked.',
-  fields: (t) => ({ reason: t.string({ required: true, description: 'For the log and for whoever asks later.' }) }),
+  fields: (t) => ({
+    reason: t.string({
+      required: true,
+      description: 'For the log and for whoever asks later; one line, at most 500 characters.',
+    }),
+  }),
 })
 
 const ApiKeyDeletePayload = builder.objectRef<string>('ApiKeyDeletePayload').implement({
   description: 'What was deleted.',
-  fields: (t) => ({ deletedId: t.id({ description: 'The id that the key had.', resolve: (id) => id }) }),
+  fields: (t) => ({ deletedId: t.id({ description: 'The id that it had.', resolve: (id) => id }) }),
 })
 
 builder.mutationFields((t) => ({
@@ -151,11 +164,14 @@ builder.mutationFields((t) => ({
   apiKeyDelete: t.field({
     type: ApiKeyDeletePayload,
     description:
-      'Delete a key for good: its tokens are nobody’s from the next verification on. The log keeps what happened to it. Requires `keys:delete`.',
+      "Delete a key for good: its tokens are nobody's from the next verification on. The log keeps what happened to it. Requires `keys:delete`.",
     errors: commandErrors('VALIDATION_FAILED', 'NOT_FOUND'),
     args: {
       id: t.arg.id({ required: true, description: 'The key.' }),
-      confirmName: t.arg.string({ required: true, description: 'The name of the key, to confirm.' }),
+      confirmName: t.arg.string({
+        required: true,
+        description: 'The name of the key, at most 100 characters, to confirm.',
+      }),
     },
     resolve: (_root, { id, confirmName }, ctx) => ctx.execute(deleteKey, { id, confirmName }),
   }),

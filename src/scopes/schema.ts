@@ -52,10 +52,10 @@ const BY_NAME: Keyset<ScopeRow> = {
 }
 
 const ScopeWhere = builder.inputType('ScopeWhere', {
-  description: 'Which scopes of a catalogue; all that is given must hold.',
+  description: 'Which scopes: those that meet every condition. Null is no condition.',
   fields: (t) => ({
     search: t.string({ description: 'Part of the name or the description, in any letter case; 1 to 100 characters.' }),
-    category: t.string({ description: 'The category, exactly as it is written.' }),
+    category: t.string({ description: 'The category, exactly as it is written, at most 100 characters.' }),
     active: t.boolean({ description: 'Whether the scope is switched on.' }),
   }),
 })
@@ -91,9 +91,12 @@ const ScopeCreateInput = builder.inputType('ScopeCreateInput', {
   description: 'A new scope.',
   fields: (t) => ({
     tenantId: t.id({ required: true, description: 'The tenant whose catalogue it goes into.' }),
-    name: t.string({ required: true, description: 'Segments joined by colons, such as `orders:read` or `orders:*`.' }),
-    description: t.string({ description: 'What holding it allows.' }),
-    category: t.string({ description: 'Free heading to sort scopes under.' }),
+    name: t.string({
+      required: true,
+      description: 'Segments joined by colons, such as `orders:read` or `orders:*`; at most 100 characters.',
+    }),
+    description: t.string({ description: 'What holding it allows, at most 1000 characters.' }),
+    category: t.string({ description: 'Free heading to sort scopes under, at most 100 characters.' }),
     idempotencyKey: t.string({ description: IDEMPOTENCY_KEY_DESCRIPTION }),
   }),
 })
@@ -118,8 +121,12 @@ builder.mutationField('scopeCreate', (t) =>
 const ScopeUpdateInput = builder.inputType('ScopeUpdateInput', {
   description: 'What changes of a scope. Absent: unchanged.',
   fields: (t) => ({
-    description: t.string({ description: 'What holding it allows; null takes the description away.' }),
-    category: t.string({ description: 'Free heading to sort scopes under; null takes it away.' }),
+    description: t.string({
+      description: 'What holding it allows, at most 1000 characters; null takes the description away.',
+    }),
+    category: t.string({
+      description: 'Free heading to sort scopes under, at most 100 characters; null takes it away.',
+    }),
     active: t.boolean({ description: 'Whether keys that hold the scope are granted it; null leaves it as it is.' }),
     expectedVersion: t.int({ description: 'Refuse the change when this is not the version of the scope any more.' }),
   }),
@@ -135,7 +142,7 @@ const ScopeUpdatePayload = builder.objectRef<{ scope: ScopeRow }>('ScopeUpdatePa
 const ScopeDeletePayload = builder.objectRef<DeletedScope>('ScopeDeletePayload').implement({
   description: 'What was deleted.',
   fields: (t) => ({
-    deletedId: t.exposeID('deletedId', { description: 'The scope that was deleted.' }),
+    deletedId: t.exposeID('deletedId', { description: 'The id that it had.' }),
     changedKeys: t.exposeInt('changedKeys', { description: 'Keys that held the scope and do not any more.' }),
   }),
 })

@@ -86,29 +86,33 @@ builder.queryFields((t) => ({
 const TenantCreateInput = builder.inputType('TenantCreateInput', {
   description: 'A new tenant.',
   fields: (t) => ({
-    name: t.string({ required: true, description: 'Name for people.' }),
-    slug: t.string({ required: true, description: 'Short name for URLs, unique in the installation.' }),
+    name: t.string({ required: true, description: 'Name for people, at most 100 characters.' }),
+    slug: t.string({
+      required: true,
+      description:
+        'Short name for URLs and commands, unique in the installation: at most 63 characters, lower-case letters and digits in words joined by single hyphens.',
+    }),
     keyPrefix: t.string({
       required: true,
-      description: 'First part of every token: 2 to 16 lower-case letters and digits, a letter first.',
+      description: 'First part of every token: 2 to 16 characters, lower-case letters and digits, a letter first.',
     }),
     timeZone: t.field({ type: 'TimeZone', description: "Zone of the tenant's days and months; UTC when absent." }),
     idempotencyKey: t.string({ description: IDEMPOTENCY_KEY_DESCRIPTION }),
   }),
 })
 
-function tenantPayload(name: string, description: string) {
+function tenantPayload(name: string, description: string, field = 'The tenant as it is now.') {
   return builder.objectRef<TenantRow>(name).implement({
     description,
     fields: (t) => ({
-      tenant: t.field({ type: Tenant, description: 'The tenant as it is now.', resolve: (tenant) => tenant }),
+      tenant: t.field({ type: Tenant, description: field, resolve: (tenant) => tenant }),
     }),
   })
 }
 
 builder.mutationFields((t) => ({
   tenantCreate: t.field({
-    type: tenantPayload('TenantCreatePayload', 'The tenant as it was created.'),
+    type: tenantPayload('TenantCreatePayload', 'The tenant as it was created.', 'The new tenant.'),
     description: 'Create a tenant. Requires `tenants:create`.',
     errors: commandErrors('VALIDATION_FAILED', 'CONFLICT'),
     args: { input: t.arg({ type: TenantCreateInput, required: true, description: 'The new tenant.' }) },

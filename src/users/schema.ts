@@ -127,7 +127,7 @@ const SessionCreateInput = builder.inputType('SessionCreateInput', {
       required: true,
       description: 'Address of the account; case does not count.',
     }),
-    password: t.string({ required: true, description: 'The password.' }),
+    password: t.string({ required: true, description: 'The password, at most 1024 characters.' }),
   }),
 })
 

@@ -1,8 +1,10 @@
 import {
+  type GraphQLArgument,
   type GraphQLField,
+  type GraphQLInputField,
   type GraphQLNamedType,
   type GraphQLObjectType,
-  type GraphQLOutputType,
+  type GraphQLType,
   getNamedType,
   isEnumType,
   isInputObjectType,
@@ -10,7 +12,6 @@ import {
   isListType,
   isNonNullType,
   isObjectType,
-  isScalarType,
   isUnionType,
 } from 'graphql'
 import { describe, expect, test } from 'vitest'
@@ -90,7 +91,7 @@ test('every type that is an expected failure is a member of some result', () => 
   for (const { name } of failures) expect(members).toContain(name)
 })
 
-function isList(type: GraphQLOutputType): boolean {
+function isList(type: GraphQLType): boolean {
   return isListType(isNonNullType(type) ? type.ofType : type)
 }
 
@@ -98,17 +99,51 @@ function isPartOfConnection(type: GraphQLObjectType): boolean {
   return /Connection$/.test(type.name)
 }
 
-test('every list of things is a connection, or says how long it can be', () => {
-  const unbounded = objects
-    .filter((type) => !isPartOfConnection(type))
+const inputs = types.filter(isInputObjectType)
+const results = types.filter((type) => isObjectType(type) || isInterfaceType(type))
+
+test('every list is part of a connection, or says how long it can be', () => {
+  const unbounded = [...results, ...inputs]
+    .filter((type) => !(isObjectType(type) && isPartOfConnection(type)))
     .flatMap((type) =>
       Object.values(type.getFields())
-        .filter((field) => isList(field.type) && !isScalarType(getNamedType(field.type)))
-        .filter((field) => !/at most \d+/.test(field.description ?? ''))
+        .filter((field) => isList(field.type) && !/at most [\d,]+/.test(field.description ?? ''))
+        // What an enum has no more of, and how deep arguments go, is bounded by the schema itself.
+        .filter((field) => !(isInputObjectType(type) && isEnumType(getNamedType(field.type))) && field.name !== 'path')
         .map((field) => `${type.name}.${field.name}`),
     )
   // As many as there are rows or fields in the input.
   expect(unbounded).toEqual(['BulkPayload.rows', 'ValidationError.issues'])
+})
+
+test('every text of an input says how long it can be', () => {
+  const texts = (holder: string, { name, type, description }: GraphQLArgument | GraphQLInputField) =>
+    getNamedType(type).name === 'String' && !isList(type) ? [{ place: `${holder}.${name}`, description }] : []
+  const all = [
+    ...inputs.flatMap((type) => Object.values(type.getFields()).flatMap((field) => texts(type.name, field))),
+    ...objects.flatMap((type) =>
+      Object.values(type.getFields()).flatMap((field) =>
+        field.args.flatMap((arg) => texts(`${type.name}.${field.name}`, arg)),
+      ),
+    ),
+  ]
+  expect(all.length).toBeGreaterThan(15)
+  const unbounded = all.filter(({ description }) => !/\d+ characters/.test(description ?? '')).map(({ place }) => place)
+  // Cursors and tokens are as long as they were given out.
+  expect(unbounded.filter((place) => !/\.(after|before|refreshToken)$/.test(place))).toEqual([])
+})
+
+test('every field that can be null says when it is', () => {
+  const unexplained = results.flatMap((type) =>
+    Object.values(type.getFields())
+      .filter((field) => !isNonNullType(field.type) && !/\bnull\b/i.test(`${field.description} ${type.description}`))
+      .map((field) => `${type.name}.${field.name}`),
+  )
+  expect(unexplained).toEqual([])
+})
+
+test('one apostrophe is like another', () => {
+  expect(describeAll().filter(([, description]) => /[’‘“”]/.test(description ?? ''))).toEqual([])
 })
 
 const connections = objects.flatMap((type) =>
