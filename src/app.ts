@@ -27,6 +27,7 @@ import { setUpInstallation } from './installation/set-up.ts'
 import type { UnseenCredentials } from './installation/unseen-credentials.ts'
 import { createSecretActivator } from './keys/activate-secret.ts'
 import { createCreditStore } from './keys/credit-store.ts'
+import { createKeyJobs, listKeyJobMetrics } from './keys/jobs.ts'
 import { createKeyCommands } from './keys/key-commands.ts'
 import { createKeySource } from './keys/key-source.ts'
 import { createNonceStore } from './keys/nonce-store.ts'
@@ -73,6 +74,8 @@ export interface App {
   listen(): Promise<AddressInfo>
   /** Writes what is counted now instead of within a second. */
   flushUsage(): Promise<void>
+  /** Does what is due for keys by themselves now instead of within a minute; nothing while another server is at it. */
+  runKeyJobs(): Promise<void>
   /** Stops accepting, finishes what is under way, writes what is counted, lets go of the database. May be called again. */
   stop(): Promise<void>
 }
@@ -200,6 +203,22 @@ export async function createApp(options: AppOptions): Promise<App> {
 
   const passwords = createPasswords()
   const keyCommands = createKeyCommands({ envelope, systemConfig })
+  const keyJobs = createKeyJobs({
+    pool,
+    commands,
+    keyCommands,
+    envelope,
+    systemConfig,
+    clock,
+    logger,
+    newId,
+    noticeDays: config.KEY_NOTICE_DAYS,
+  })
+  const keyWork = createPeriodicWork({
+    intervalMs: 60_000,
+    run: keyJobs.runOnce,
+    onFailure: (error) => logger.warn({ err: error }, 'What is due for keys was not done; it is tried again.'),
+  })
   const setUp = await setUpInstallation(
     {
       prisma,
@@ -258,7 +277,11 @@ export async function createApp(options: AppOptions): Promise<App> {
   const routes = [
     ...dataPlane.routes,
     ...createHealthRoutes({ database: async () => void (await pool.query(PING)) }),
-    createMetricsRoute([...listDataPlaneMetrics(dataPlane), ...listGraphQLMetrics(points)]),
+    createMetricsRoute([
+      ...listDataPlaneMetrics(dataPlane),
+      ...listGraphQLMetrics(points),
+      ...listKeyJobMetrics(keyJobs.counts),
+    ]),
     graphql,
   ]
   const documentation = createRestDocumentationRoutes({
@@ -286,6 +309,8 @@ export async function createApp(options: AppOptions): Promise<App> {
     await dataPlane.stop()
     await nonces.settle()
     await requestPurge.stop()
+    keyJobs.abort()
+    await keyWork.stop()
     await prisma.$disconnect()
     await pool.end()
   }
@@ -296,9 +321,11 @@ export async function createApp(options: AppOptions): Promise<App> {
       const address = await server.listen({ host: config.HOST, port: config.PORT })
       dataPlane.start()
       requestPurge.start()
+      keyWork.start()
       return address
     },
     flushUsage: () => dataPlane.flush(),
+    runKeyJobs: keyJobs.runOnce,
     stop() {
       stopping ??= stop()
       return stopping

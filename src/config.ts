@@ -75,6 +75,19 @@ function readOrigin(entry: string) {
 
 const LIMIT_MAX = 2_147_483_647
 
+function noticeDays() {
+  return listOf((entry) =>
+    /^\d{1,3}$/.test(entry) && Number(entry) >= 1 && Number(entry) <= 365
+      ? { value: String(Number(entry)) }
+      : { fault: 'a number of days is whole and from 1 to 365' },
+  )
+    .refine((days) => days.length <= NOTICE_DAYS_MAX, { error: `has more than ${NOTICE_DAYS_MAX} entries` })
+    .transform((days) => (days.length === 0 ? NOTICE_DAYS_DEFAULT : [...new Set(days)].map(Number)))
+}
+
+const NOTICE_DAYS_MAX = 10
+const NOTICE_DAYS_DEFAULT = [14, 7, 1]
+
 /** The one table of settings. The README's table is held against it by a test. */
 export const SETTINGS = {
   HOST: { description: 'Address to listen on.', fallback: '127.0.0.1', parse: text('127.0.0.1') },
@@ -179,6 +192,12 @@ export const SETTINGS = {
       .string()
       .optional()
       .transform((path) => (path === undefined ? undefined : resolve(path))),
+  },
+  KEY_NOTICE_DAYS: {
+    description:
+      'Days before a key expires, or must be rotated, at which that is told; up to 10 numbers from 1 to 365.',
+    fallback: '14,7,1',
+    parse: noticeDays(),
   },
   LOG_LEVEL: {
     description: 'Least severity that is logged: `debug`, `info`, `warn`, `error`, `fatal` or `silent`.',

@@ -35,6 +35,7 @@ describe('without any variable', () => {
       GRAPHQL_ANONYMOUS_POINTS_PER_MINUTE: 100_000,
       PERSISTED_OPERATIONS: 'optional',
       PERSISTED_OPERATIONS_FILE: undefined,
+      KEY_NOTICE_DAYS: [14, 7, 1],
       LOG_LEVEL: 'info',
       LOG_FORMAT: 'auto',
       VERIFY_STALE_SECONDS: 900,
@@ -162,6 +163,22 @@ describe('a bad value', () => {
   test.each(['mysql://host/db', 'db.example.com', 'postgresql://[broken/db'])('DATABASE_URL=%s is a problem', (url) => {
     expect(readProblems({ DATABASE_URL: url, MASTER_KEY })).toEqual([
       'DATABASE_URL must look like postgresql://user:password@host:5432/database.',
+    ])
+  })
+})
+
+describe('days of notices', () => {
+  test('are whole numbers, each once', () => {
+    expect(readGood({ KEY_NOTICE_DAYS: '30, 3,30,007' }).KEY_NOTICE_DAYS).toEqual([30, 3, 7])
+  })
+  test.each(['0', '366', '-1', '1.5', 'a week'])('%s is a problem', (entry) => {
+    expect(readProblems({ KEY_NOTICE_DAYS: `1,${entry}` })).toEqual([
+      `KEY_NOTICE_DAYS has the entry ${entry}: a number of days is whole and from 1 to 365.`,
+    ])
+  })
+  test('are at most ten', () => {
+    expect(readProblems({ KEY_NOTICE_DAYS: '1,2,3,4,5,6,7,8,9,10,11' })).toEqual([
+      'KEY_NOTICE_DAYS has more than 10 entries.',
     ])
   })
 })

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import type { EventSecrets } from './event-secrets.ts'
 
 /**
  * The one table of events: what happened, in the past tense, with the shape of what is told about it. Audit events,
@@ -30,6 +31,21 @@ export const EVENT_TYPES = {
     description: 'A new token stands for a key; the ones before it stop counting at `retiresAt`.',
     data: apiKey.extend({ start: z.string(), retiresAt: z.string() }),
   },
+  'api_key.rotation_due': {
+    description:
+      'The token of a key has to be replaced by `deadline`; with ENFORCE it stops counting then. Told when it is due, and again before the deadline.',
+    data: apiKey.extend({
+      start: z.string(),
+      mode: z.enum(['NOTIFY', 'ENFORCE']),
+      dueAt: z.string(),
+      deadline: z.string(),
+    }),
+  },
+  'api_key.expiring': {
+    description: 'A key expires soon.',
+    data: apiKey.extend({ expiresAt: z.string(), daysLeft: z.int() }),
+  },
+  'api_key.expired': { description: 'A key has expired.', data: apiKey.extend({ expiresAt: z.string() }) },
   'api_key.credits_set': {
     description: 'The credits of a key were set.',
     data: apiKey.extend({
@@ -76,5 +92,12 @@ export type EventData<T extends EventType> = z.infer<(typeof EVENT_TYPES)[T]['da
 
 /** An event with data of its own type; data that belong to another type do not compile. */
 export type DomainEvent = {
-  [T in EventType]: { readonly type: T; readonly tenantId: string; readonly data: EventData<T> }
+  [T in EventType]: { readonly type: T; readonly tenantId: string; readonly data: EventData<T> } & EventExtras
 }[EventType]
+
+interface EventExtras {
+  /** A UUID; made when absent. To be known beforehand by whoever seals secrets for the event. */
+  readonly id?: string
+  /** What its receivers alone are told. */
+  readonly secrets?: EventSecrets
+}

@@ -1,10 +1,22 @@
 import type { Prisma } from '../generated/prisma/client.ts'
 
+const LIVE_SECRET = {
+  id: true,
+  start: true,
+  activatedAt: true,
+  retiresAt: true,
+  rotationDeadlineAt: true,
+  rotationToldAt: true,
+  deliverBy: true,
+} as const
+
+export type LiveSecret = Prisma.ApiKeySecretGetPayload<{ select: typeof LIVE_SECRET }>
+
 /** Secrets of a key that have not retired, the one that waits for its first use among them. */
 export async function listLiveSecrets(tx: Prisma.TransactionClient, tenantId: string, apiKeyId: string, now: Date) {
   return tx.apiKeySecret.findMany({
     where: { tenantId, apiKeyId, OR: [{ retiresAt: null }, { retiresAt: { gt: now } }] },
-    select: { id: true, start: true, activatedAt: true, retiresAt: true },
+    select: LIVE_SECRET,
     orderBy: [{ createdAt: 'desc' }, { id: 'desc' }],
   })
 }

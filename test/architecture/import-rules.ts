@@ -2,7 +2,7 @@ import { cruise, type ICruiseOptions, type IFlattenedRuleSet } from 'dependency-
 
 /** Rules without IO, clock or randomness, which every room may use. */
 const PURE_RULE_FILES = [
-  '^src/keys/(token|environment|key-(status|rules|expiry)|secret-state|import-rules|rotation-rules|credit-(rules|balance)|signing-secret)\\.ts$',
+  '^src/keys/(token|environment|key-(status|rules|expiry)|secret-state|import-rules|rotation-rules|rotation-policy|notice-schedule|credit-(rules|balance)|signing-secret)\\.ts$',
   '^src/scopes/scope-(name|set|query)\\.ts$',
   '^src/configs/((effective|normalize|validate|stored|system)-config|(apply|plan)-config-change)\\.ts$',
   '^src/verify/(access|limits)/',

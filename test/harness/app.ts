@@ -34,6 +34,7 @@ export interface TestApp {
   /** Looks into the database as its owner. */
   query<Row extends pg.QueryResultRow>(sql: string, values?: unknown[]): Promise<Row[]>
   flushUsage(): Promise<void>
+  runKeyJobs(): Promise<void>
   stop(): Promise<void>
 }
 
@@ -81,6 +82,7 @@ export async function startTestApp(options: TestAppOptions = {}): Promise<TestAp
     logLines,
     query: async (sql, values) => (await owner.query(sql, values)).rows,
     flushUsage: () => app.flushUsage(),
+    runKeyJobs: () => app.runKeyJobs(),
     async stop() {
       await app.stop()
       await owner.end()

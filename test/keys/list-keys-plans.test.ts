@@ -75,11 +75,10 @@ function listNodes(node: PlanNode): PlanNode[] {
 async function statementsOf(work: () => Promise<void>): Promise<{ text: string; values: unknown[] }[]> {
   sent.mockClear()
   await work()
-  return (sent.mock.calls as unknown as [pg.QueryConfig | string, unknown[]?][]).flatMap(([query, values]) =>
-    typeof query === 'object' && query.text.includes('"api_keys"')
-      ? [{ text: query.text, values: values ?? query.values ?? [] }]
-      : [],
-  )
+  return (sent.mock.calls as unknown as [pg.QueryConfig | string, unknown[]?][]).flatMap(([query, given]) => {
+    const { text, values } = typeof query === 'string' ? { text: query, values: [] } : query
+    return /\bapi_keys\b/.test(text) ? [{ text, values: given ?? values ?? [] }] : []
+  })
 }
 
 /** The tables' scans as they were executed. */
@@ -159,4 +158,26 @@ test.each<[string, ApiKeyOrder, string]>([
   const scan = (await explain(statement)).find((node) => node['Index Name']?.startsWith('api_keys_'))
   expect(scan).toMatchObject({ 'Index Name': index })
   expect(scan?.['Actual Rows']).toBeLessThanOrEqual(21)
+})
+
+test('what is due for keys by themselves is found without going through the others', async () => {
+  const others = 'UPDATE api_keys SET expiry_told_at = expires_at WHERE tenant_id <> $1 AND expires_at IS NOT NULL'
+  await app.query(others, [uuidOf(tenantId)])
+  await app.query(
+    `UPDATE tenants SET config = '{"rotation": {"mode": "NOTIFY", "everyDays": 9, "gracePeriodSeconds": 0}}'
+                    WHERE id = $1`,
+    [uuidOf(tenantId)],
+  )
+  await app.query('VACUUM ANALYZE api_keys, tenants')
+  const statements = await statementsOf(() => app.runKeyJobs())
+  const lists = statements.filter(({ text }) => /LIMIT \$4/.test(text))
+  expect(lists.length).toBeGreaterThanOrEqual(2)
+  for (const statement of lists) {
+    for (const node of await explain(statement)) {
+      if (!/^api_key/.test(node['Relation Name'] ?? '')) continue
+      expect({ table: node['Relation Name'], scan: node['Node Type'] }).not.toMatchObject({ scan: 'Seq Scan' })
+      const read = node['Actual Loops'] * (node['Actual Rows'] + (node['Rows Removed by Filter'] ?? 0))
+      expect(read).toBeLessThanOrEqual(KEYS_OF_EACH + 1)
+    }
+  }
 })
