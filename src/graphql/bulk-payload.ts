@@ -75,7 +75,7 @@ export const BulkPayload = builder.objectRef<BulkResult>('BulkPayload').implemen
     failed: t.int({ description: 'Rows that failed.', resolve: ({ rows }) => countBulkRows(rows).failed }),
     rows: t.field({
       type: [BulkRowType],
-      description: 'Every row, in the order of the input; at most 10000.',
+      description: 'Every row, in the order of the input; at most 10,000.',
       resolve: ({ rows }) => [...rows],
     }),
   }),

@@ -43,7 +43,7 @@ function formatError({ logger, isUnavailable }: ErrorFormatDeps, thrown: GraphQL
     source: thrown.source ?? null,
     positions: thrown.positions ?? null,
     path: thrown.path ?? null,
-    extensions: { ...describe(error), ...(!isAtField && { http: toHttp(error) }) },
+    extensions: { ...describe(error, requestId), ...(!isAtField && { http: toHttp(error) }) },
   })
 }
 
@@ -87,8 +87,14 @@ function toKeywardError(cause: unknown, isUnavailable: (error: unknown) => boole
   return new KeywardError('INTERNAL', 'The cause is in the log, under the id of this request.')
 }
 
-function describe({ code, issues, retryAfterSeconds }: KeywardError): Record<string, unknown> {
-  return { code, ...(issues.length > 0 && { issues }), ...(retryAfterSeconds !== undefined && { retryAfterSeconds }) }
+/** The id of the request is what a caller reports when the failure is ours. */
+function describe({ code, issues, retryAfterSeconds }: KeywardError, requestId: string): Record<string, unknown> {
+  return {
+    code,
+    ...(code === 'INTERNAL' && { requestId }),
+    ...(issues.length > 0 && { issues }),
+    ...(retryAfterSeconds !== undefined && { retryAfterSeconds }),
+  }
 }
 
 const DOCUMENT_ERRORS: ReadonlySet<ErrorCode> = new Set<ErrorCode>([

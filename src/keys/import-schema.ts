@@ -15,8 +15,15 @@ const HashEncoding = builder.enumType('HashEncoding', {
 const ApiKeyImportRow = builder.inputType('ApiKeyImportRow', {
   description: 'A key of another system.',
   fields: (t) => ({
-    name: t.string({ required: true, description: 'Name for people, unique among live keys of the environment.' }),
-    hash: t.string({ required: true, description: 'SHA-256 of the whole token, which may be any string.' }),
+    name: t.string({
+      required: true,
+      description:
+        'Name for people, at most 100 characters; unique among the keys of the environment that are not revoked.',
+    }),
+    hash: t.string({
+      required: true,
+      description: 'SHA-256 of the whole token, which may be any string: 64 characters, or 43 or 44 of Base64.',
+    }),
     encoding: t.field({ type: HashEncoding, required: true, description: 'How `hash` is written.' }),
     start: t.string({
       description:
@@ -24,9 +31,11 @@ const ApiKeyImportRow = builder.inputType('ApiKeyImportRow', {
     }),
     environment: t.field({ type: Environment, required: true, description: 'Where the key may be used.' }),
     scopes: t.stringList({
-      description: "Scopes of the tenant's catalogue, or wildcards over them; none when absent.",
+      description: "Scopes of the tenant's catalogue, or wildcards over them, at most 200; none when absent.",
     }),
-    ownerId: t.string({ description: 'Your own id of the client that the key stands for.' }),
+    ownerId: t.string({
+      description: 'Your own id of the client that the key stands for, at most 200 characters.',
+    }),
     expiresAt: t.field({
       type: 'DateTime',
       description: "When the key stops being valid; when absent, what the tenant's configuration says, or never.",
@@ -38,8 +47,12 @@ const ApiKeysImportInput = builder.inputType('ApiKeysImportInput', {
   description: 'Keys of another system.',
   fields: (t) => ({
     tenantId: t.id({ required: true, description: 'The tenant that the keys are to belong to.' }),
-    keys: t.field({ type: [ApiKeyImportRow], required: true, description: 'The keys, 1 to 10,000.' }),
-    dryRun: t.boolean({ description: 'Whether only to say what would happen; not when absent.' }),
+    keys: t.field({
+      type: [ApiKeyImportRow],
+      required: true,
+      description: 'The keys, at least one and at most 10,000.',
+    }),
+    dryRun: t.boolean({ description: 'Whether only to say what would become of each row; not when absent.' }),
   }),
 })
 

@@ -16,7 +16,7 @@ const ScopesImportInput = builder.inputType('ScopesImportInput', {
       required: true,
       description: `${DOCUMENT_SHAPE}, of at most 10,000 rows and 10 MiB. A field that a row leaves out is unchanged; \`scope_name\` and \`is_active\` are read too.`,
     }),
-    dryRun: t.boolean({ description: 'Only say what would become of each row.' }),
+    dryRun: t.boolean({ description: 'Whether only to say what would become of each row; not when absent.' }),
   }),
 })
 

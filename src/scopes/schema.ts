@@ -52,9 +52,11 @@ const BY_NAME: Keyset<ScopeRow> = {
 }
 
 const ScopeWhere = builder.inputType('ScopeWhere', {
-  description: 'Which scopes: those that meet every condition. Null is no condition.',
+  description: 'Which scopes: those that meet every condition. Null and an empty text are no condition.',
   fields: (t) => ({
-    search: t.string({ description: 'Part of the name or the description, in any letter case; 1 to 100 characters.' }),
+    search: t.string({
+      description: 'Text in the name or the description, whatever the case of its letters; at most 100 characters.',
+    }),
     category: t.string({ description: 'The category, exactly as it is written, at most 100 characters.' }),
     active: t.boolean({ description: 'Whether the scope is switched on.' }),
   }),

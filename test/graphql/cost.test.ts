@@ -1,5 +1,9 @@
 import { getIntrospectionQuery } from 'graphql'
+import { createSchema, createYoga } from 'graphql-yoga'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { costLimits } from '../../src/graphql/cost-limits.ts'
+import { errorFormat } from '../../src/graphql/format-error.ts'
+import { createPoints } from '../../src/graphql/points.ts'
 import { startTestApp, type TestApp } from '../harness/app.ts'
 import { send } from '../harness/client.ts'
 import { seedAdmin } from '../harness/seed.ts'
@@ -217,6 +221,58 @@ test('a clock that is set back neither opens nor shuts a limit', async () => {
   expect((await ask(points(11), { token: accessToken })).status).toBe(429)
   app.clock.advance(61_000)
   expect((await ask(points(11), { token: accessToken })).status).toBe(200)
+})
+
+describe('a subscription', () => {
+  /** A server whose only subscription sends two events; what it costs is the point here. */
+  async function subscribe(perActor: number, times: number) {
+    const points = createPoints({ clock: app.clock, perActor, perAddress: 1 })
+    const yoga = createYoga<Record<string, unknown>>({
+      schema: createSchema({
+        typeDefs: 'type Query { a: Int } type Subscription { numbers: Int }',
+        resolvers: { Subscription: { numbers: { subscribe: twoEvents, resolve: (event: number) => event } } },
+      }),
+      logging: false,
+      maskedErrors: false,
+      context: () => ({ caller: { actor: { kind: 'apiKey', apiKeyId: 'key' }, origin: { ip: null } } }),
+      plugins: [costLimits(points), errorFormat({ logger: { error() {} }, isUnavailable: () => false })],
+    })
+    const answers = []
+    for (let index = 0; index < times; index++) {
+      const headers = new Headers()
+      const nodeResponse = { setHeader: (name: string, value: string) => headers.set(name, value) }
+      const response = await yoga.fetch(
+        'http://localhost/graphql',
+        {
+          method: 'POST',
+          headers: { 'content-type': 'application/json', accept: 'text/event-stream' },
+          body: '{"query":"subscription { numbers }"}',
+        },
+        { nodeResponse, requestId: 'r-1' },
+      )
+      answers.push({ headers, text: await response.text() })
+    }
+    return answers
+  }
+
+  async function* twoEvents() {
+    yield 1
+    yield 2
+  }
+
+  test('is paid once when it is opened, whatever it sends', async () => {
+    const [first, second] = await subscribe(10, 2)
+    expect(first?.text).toMatch(/"numbers":1.*"numbers":2/s)
+    expect(first?.headers.get('ratelimit')).toBe('"minute";r=9;t=60')
+    expect(second?.headers.get('ratelimit')).toBe('"minute";r=8;t=60')
+  })
+
+  test('is refused to who has nothing left', async () => {
+    const [first, second] = await subscribe(1, 2)
+    expect(first?.text).toContain('"numbers":1')
+    expect(second?.text).toContain('RATE_LIMITED')
+    expect(second?.text).not.toContain('"numbers"')
+  })
 })
 
 test('without any setting there is room for a dashboard and for GraphiQL', async () => {

@@ -47,7 +47,8 @@ test.each(ERROR_CODES)(
   'a failure with the code %s is told with its text and its code, wherever it is thrown',
   async (code) => {
     const { message, extensions, logged } = await answerOf(new KeywardError(code, 'For callers.'))
-    expect({ message, extensions }).toEqual({ message: 'For callers.', extensions: { code } })
+    const requestId = code === 'INTERNAL' ? { requestId: REQUEST_ID } : {}
+    expect({ message, extensions }).toEqual({ message: 'For callers.', extensions: { code, ...requestId } })
     expect(logged).toHaveLength(code === 'INTERNAL' ? 1 : 0)
   },
 )
@@ -79,7 +80,7 @@ test.each([
   const { message, extensions, logged } = await answerOf(thrown)
   expect({ message, extensions }).toEqual({
     message: 'The cause is in the log, under the id of this request.',
-    extensions: { code: 'INTERNAL' },
+    extensions: { code: 'INTERNAL', requestId: REQUEST_ID },
   })
   expect(logged).toMatchObject([[{ requestId: REQUEST_ID }, 'A GraphQL request failed.']])
 })

@@ -335,7 +335,7 @@ test('what fails unexpectedly is told as INTERNAL without a word of its own, and
           message: 'The cause is in the log, under the id of this request.',
           path: ['tenants'],
           locations: [{ line: 1, column: 3 }],
-          extensions: { code: 'INTERNAL' },
+          extensions: { code: 'INTERNAL', requestId: 'internal-1' },
         },
       ],
     })
