@@ -3,16 +3,17 @@ import { cpus, loadavg, setPriority, totalmem } from 'node:os'
 
 /**
  * Servers get the first processor for themselves and the load the others, so that they do not take turns on one. Where
- * it is allowed, both go before whatever else runs on the machine.
+ * it is allowed, both go before whatever else runs on the machine, unless that is a part of what is measured.
  */
 const cores = cpus()
 const canPin = cores.length > 1 && spawnSync('taskset', ['-V']).status === 0
 const CPUS = { server: '0', load: cores.length > 2 ? `1-${cores.length - 1}` : '1' } as const
 const PRIORITY = -15
 
-export function settle(pid: number | undefined, role: keyof typeof CPUS): void {
+export function settle(pid: number | undefined, role: keyof typeof CPUS, sharesMachine = false): void {
   if (pid === undefined) return
   if (canPin) spawnSync('taskset', ['-a', '-c', '-p', CPUS[role], String(pid)])
+  if (sharesMachine) return
   try {
     setPriority(pid, PRIORITY)
   } catch {

@@ -9,6 +9,8 @@ import type { ProcessReport } from './servers/report-process.ts'
 export interface ServerUnderTest {
   readonly port: number
   report(question: 'cpu' | 'memory'): Promise<ProcessReport>
+  /** Statements that read a key by its token, since the start. Asked of the whole server alone. */
+  countStatements(): Promise<number>
   stop(): Promise<void>
 }
 
@@ -17,35 +19,46 @@ export interface ServerStart {
   readonly args?: readonly string[]
   readonly nodeArgs?: readonly string[]
   readonly env?: Readonly<Record<string, string>>
+  /** Whether a database works beside it, which must have its turn on the processors too. */
+  readonly sharesMachine?: boolean
 }
 
 const directory = import.meta.dirname
+/** A full collection of a large heap takes a second or two. */
+const ANSWER_MAX_MS = 30_000
 const ADDRESS = /http:\/\/127\.0\.0\.1:(\d+)/
 
 /** Resolves when the server has printed its address. */
-export async function startServer({ file, args = [], nodeArgs = [], env = {} }: ServerStart): Promise<ServerUnderTest> {
+export async function startServer(start: ServerStart): Promise<ServerUnderTest> {
+  const { file, args = [], nodeArgs = [], env = {}, sharesMachine = false } = start
   const reporter = ['--import', `${directory}/servers/report-process.ts`]
   const child = spawn(process.execPath, [...reporter, ...nodeArgs, file, ...args], {
     stdio: ['ignore', 'pipe', 'inherit', 'ipc'],
     env: { ...process.env, ...env },
   })
-  settle(child.pid, 'server')
+  settle(child.pid, 'server', sharesMachine)
   const { stdout } = child
   if (stdout === null) throw new Error('The server has no output.')
   for await (const line of createInterface({ input: stdout })) {
     const port = Number(ADDRESS.exec(line)?.[1])
     if (Number.isNaN(port)) continue
     // Threads that were started meanwhile.
-    settle(child.pid, 'server')
+    settle(child.pid, 'server', sharesMachine)
     stdout.resume()
-    return { port, report: (question) => askForReport(child, question), stop: () => stopChild(child) }
+    return {
+      port,
+      report: (question) => ask<ProcessReport>(child, question),
+      countStatements: () => ask<number>(child, 'statements'),
+      stop: () => stopChild(child),
+    }
   }
   throw new Error(`${file} ended without saying its address.`)
 }
 
-async function askForReport(child: ChildProcess, question: 'cpu' | 'memory'): Promise<ProcessReport> {
+/** Fails when the child is gone, or gives no answer. */
+async function ask<Answer>(child: ChildProcess, question: string): Promise<Answer> {
   child.send(question)
-  const [answer] = await once(child, 'message')
+  const [answer] = await once(child, 'message', { signal: AbortSignal.timeout(ANSWER_MAX_MS) })
   return answer
 }
 
@@ -68,9 +81,10 @@ export interface LoadProcess {
   stop(): void
 }
 
-export function startLoad(): LoadProcess {
+/** @param sharesMachine as of a server */
+export function startLoad(sharesMachine = false): LoadProcess {
   const child = fork(`${directory}/load.ts`)
-  settle(child.pid, 'load')
+  settle(child.pid, 'load', sharesMachine)
   return {
     async run(order, server) {
       child.send(order)

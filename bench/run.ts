@@ -1,9 +1,12 @@
 import { parseArgs } from 'node:util'
 import { describeMachine, describeNoise } from './machine.ts'
 import { startLoad } from './processes.ts'
-import { type BenchContext, formatTable, formatTarget, type Section } from './section.ts'
+import { type BenchContext, explain, formatTable, formatTarget, type Section } from './section.ts'
+import { databaseSection } from './sections/database.ts'
+import { graphqlSection } from './sections/graphql.ts'
 import { httpSection } from './sections/http.ts'
 import { inProcessSection } from './sections/in-process.ts'
+import { memorySection } from './sections/memory.ts'
 
 /**
  * `npm run bench` measures what needs nothing but this package, in about two minutes; `npm run bench -- --all`
@@ -12,7 +15,7 @@ import { inProcessSection } from './sections/in-process.ts'
  * The exit code is 1 when something that was asked for could not be measured. A target that is missed is said, and is
  * no failure: machines differ, and some are busy.
  */
-const SECTIONS: readonly Section[] = [httpSection, inProcessSection]
+const SECTIONS: readonly Section[] = [httpSection, inProcessSection, graphqlSection, databaseSection, memorySection]
 
 const { values } = parseArgs({
   options: {
@@ -49,7 +52,7 @@ for (const section of SECTIONS) {
   const isAsked = values.only === undefined ? values.all || !section.isSlow : section.name === values.only
   if (!isAsked) continue
   await runSection(section).catch((error: unknown) => {
-    print(`NOT MEASURED  ${error instanceof Error ? error.message : String(error)}`)
+    print(`NOT MEASURED  ${explain(error)}`)
     process.exitCode = 1
   })
 }

@@ -46,3 +46,20 @@ export function formatTable({ columns, rows }: Table): string {
 export function formatTarget({ text, isMet }: Target): string {
   return `${isMet ? 'met   ' : 'MISSED'}  ${text}`
 }
+
+/** What several parts found. One that fails is said to be missing, and takes nothing of the others along. */
+export async function runParts(parts: readonly (() => Promise<SectionResult>)[]): Promise<SectionResult> {
+  const results: SectionResult[] = []
+  for (const part of parts) {
+    results.push(await part().catch((error: unknown) => ({ tables: [], targets: [], missing: [explain(error)] })))
+  }
+  return {
+    tables: results.flatMap(({ tables }) => tables),
+    targets: results.flatMap(({ targets }) => targets),
+    missing: results.flatMap(({ missing }) => missing ?? []),
+  }
+}
+
+export function explain(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
+}

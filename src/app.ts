@@ -128,6 +128,7 @@ export async function createApp(options: AppOptions): Promise<App> {
     },
     failedAuthenticationsPerMinute: config.FAILED_AUTHENTICATIONS_PER_MINUTE,
     staleMaxMs: config.VERIFY_STALE_SECONDS * 1000,
+    cacheKeys: config.VERIFY_CACHE_KEYS,
   })
 
   function invalidate(invalidation: Invalidation): void {

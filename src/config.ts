@@ -5,6 +5,7 @@ import { parseToken } from './keys/token.ts'
 import { parseMasterKey } from './secrets/master-key.ts'
 import { PLATFORM_KEY_PREFIX } from './tenants/tenant-rules.ts'
 import { parseIpRange } from './verify/access/ip-range.ts'
+import { CACHE_KEYS_DEFAULT, CACHE_KEYS_MAX, CACHE_KEYS_MIN } from './verify/cache-size.ts'
 import { FAILED_AUTHENTICATIONS_DEFAULT, FAILED_AUTHENTICATIONS_MAX } from './verify/failed-authentication-limit.ts'
 import {
   SIGNATURE_SKEW_SECONDS_DEFAULT,
@@ -228,6 +229,12 @@ export const SETTINGS = {
     description: 'Requests without a valid token of a verifier that one address may send; more are answered 429.',
     fallback: '60',
     parse: wholeNumber(1, FAILED_AUTHENTICATIONS_MAX, FAILED_AUTHENTICATIONS_DEFAULT),
+  },
+  VERIFY_CACHE_KEYS: {
+    description:
+      'Keys that are kept in memory for verification, at about 2.5 KB each; see [docs/performance.md](docs/performance.md).',
+    fallback: String(CACHE_KEYS_DEFAULT),
+    parse: wholeNumber(CACHE_KEYS_MIN, CACHE_KEYS_MAX, CACHE_KEYS_DEFAULT),
   },
   SIGNATURE_WINDOW_SECONDS: {
     description: 'How old a signed request may be, and for how long its nonce is remembered: 5 seconds to 30 days.',

@@ -25,8 +25,8 @@ export interface InProcessRounds {
   readonly batchMicros: readonly number[]
 }
 
-const CALLS = 200_000
-const BATCHES = 1_000
+const CALLS = 100_000
+const BATCHES = 500
 const BATCH_TEXTS = 200
 const REQUEST_ID = 'OMXULJwBedw-2'
 

@@ -2,7 +2,7 @@ import { type Contender, holdContest } from '../contest.ts'
 import type { LoadOrder } from '../load-order.ts'
 import type { InProcessRounds } from '../measure/in-process.ts'
 import { runMeasuringProcess, startServer } from '../processes.ts'
-import type { BenchContext, Section, SectionResult } from '../section.ts'
+import { type BenchContext, runParts, type Section, type SectionResult } from '../section.ts'
 import { median } from '../statistics.ts'
 import { BATCH_ITEMS, VALID_TRAFFIC } from '../traffic.ts'
 
@@ -11,11 +11,7 @@ export const inProcessSection: Section = {
   name: 'in-process',
   title: 'verify() and batches (10,000 keys in memory, all checks on)',
   isSlow: false,
-  async run(context) {
-    const calls = await measureCalls(context)
-    const requests = await measureRequests(context)
-    return { tables: [...calls.tables, ...requests.tables], targets: [...calls.targets, ...requests.targets] }
-  },
+  run: (context) => runParts([() => measureCalls(context), () => measureRequests(context)]),
 }
 
 const VERIFY_MICROS_MOST = 3

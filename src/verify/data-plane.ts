@@ -6,6 +6,7 @@ import { hashToken } from '../keys/token.ts'
 import type { Clock } from '../lib/clock.ts'
 import type { Logger } from '../lib/logger.ts'
 import { createBatchRoute } from './batch-route.ts'
+import { CACHE_KEYS_DEFAULT } from './cache-size.ts'
 import { createConfigRulesCompiler } from './config-rules.ts'
 import { createFailedAuthenticationLimit, type FailedAuthenticationStats } from './failed-authentication-limit.ts'
 import { createFindSnapshot } from './find-snapshot.ts'
@@ -76,17 +77,25 @@ export interface DataPlaneDeps {
   readonly failedAuthenticationsPerMinute?: number
   /** How old the last known state of a key may be while the database is unavailable. */
   readonly staleMaxMs?: number
+  /** Keys in memory at most. */
+  readonly cacheKeys?: number
 }
 
 /** As long as a read of a key may take. */
 const LEASE_DEADLINE_MS = 2_000
 
+/** Keys whose limits are counted at one time at least. */
+const LIMITED_KEYS_MIN = 200_000
+
 export function createDataPlane(deps: DataPlaneDeps): DataPlane {
-  const { clock, logger, isIssuedPrefix, trustedProxies = [] } = deps
+  const { clock, logger, isIssuedPrefix, trustedProxies = [], cacheKeys = CACHE_KEYS_DEFAULT } = deps
   const staleness = deps.staleMaxMs === undefined ? {} : { staleMaxMs: deps.staleMaxMs }
   const limits = createLimits({
     creditStore: deps.creditStore,
     nowMs: () => clock.now(),
+    // Counts outlive a key in memory: one that is pushed out and comes back goes on counting. Where there is no room for
+    // counts, keys are refused, so that a small cache must not make room scarce.
+    keysMax: Math.max(LIMITED_KEYS_MIN, 2 * cacheKeys),
     leaseTimeoutMs: LEASE_DEADLINE_MS,
     onCreditFailure: (keyId, error) => logger.warn({ err: error, keyId }, 'Credits could not be leased or given back.'),
   })
@@ -102,6 +111,7 @@ export function createDataPlane(deps: DataPlaneDeps): DataPlane {
     onRead: (snapshot, { quotas }, readAt) =>
       snapshot.limits === null || limits.load(snapshot.limits, snapshot, quotas, readAt) !== 'stale',
     onReadFailure: createReadFailureLog({ clock, logger }),
+    knownMax: cacheKeys,
     ...staleness,
   })
   const unknownLookups = createUnknownLookupBudget({ load: cache.load, ...deps.unknownLookups })

@@ -2,6 +2,7 @@ import { KeywardError } from '../errors/keyward-error.ts'
 import type { Clock } from '../lib/clock.ts'
 import { withDeadline } from '../lib/deadline.ts'
 import { createSingleFlight } from '../lib/single-flight.ts'
+import { CACHE_KEYS_DEFAULT } from './cache-size.ts'
 import { createEvictionLog, type ReadTicket } from './eviction-log.ts'
 import { type KeyHandle, readKeyId } from './key-handle.ts'
 import type { KeyRecord, KeySource } from './ports.ts'
@@ -98,7 +99,10 @@ export function createSnapshotCache(options: SnapshotCacheOptions): SnapshotCach
   const { source, clock, compileSnapshot, onRead = () => true, onReadFailure = () => {} } = options
   const { ageMaxMs = 60_000, unknownAgeMaxMs = 10_000, staleMaxMs = 900_000 } = options
   const { readDeadlineMs = 2_000, readsMax = 1_000 } = options
-  const store = createSnapshotStore({ knownMax: options.knownMax ?? 100_000, unknownMax: options.unknownMax ?? 50_000 })
+  const store = createSnapshotStore({
+    knownMax: options.knownMax ?? CACHE_KEYS_DEFAULT,
+    unknownMax: options.unknownMax ?? 50_000,
+  })
   const evictions = createEvictionLog({ marksMax: MARKS_MAX })
   const flights = createSingleFlight<KeyHandle, CacheEntry>()
   let generation = 1
