@@ -39,6 +39,7 @@ describe('without any variable', () => {
       LOG_LEVEL: 'info',
       LOG_FORMAT: 'auto',
       VERIFY_STALE_SECONDS: 900,
+      VERIFY_CACHE_KEYS: 100_000,
       VERIFY_UNKNOWN_LOOKUPS_PER_SECOND: 50,
       VERIFY_UNKNOWN_LOOKUPS_BURST: 500,
       FAILED_AUTHENTICATIONS_PER_MINUTE: 60,
