@@ -24,6 +24,11 @@ export function isUniqueViolation(error: unknown, constraint?: string): boolean 
   return constraint === undefined || failure.constraints.has(constraint)
 }
 
+/** Whether a row was refused because what it refers to is not there, as when it was deleted at the same time. */
+export function isMissingReference(error: unknown): boolean {
+  return readFailure(error).codes.has('23503')
+}
+
 /** Whether the database undid the transaction because of a concurrent one, so that the same work can succeed again. */
 export function isConcurrencyFailure(error: unknown): boolean {
   const { codes } = readFailure(error)

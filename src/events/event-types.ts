@@ -75,6 +75,11 @@ export const EVENT_TYPES = {
     description: 'A tenant was created.',
     data: tenant,
   },
+  'tenant.updated': {
+    description: 'What a tenant is called or its time zone was changed.',
+    data: tenant.extend({ fields: z.array(z.string()) }),
+  },
+  'tenant.deleted': { description: 'A tenant was deleted for good with all its keys.', data: tenant },
   'tenant.suspended': { description: 'Every key of a tenant is denied from now on.', data: tenant },
   'tenant.resumed': {
     description: 'The keys of a suspended tenant are answered by their own rules again.',

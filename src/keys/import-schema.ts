@@ -1,7 +1,7 @@
 import { builder } from '../graphql/builder.ts'
 import { BulkPayload } from '../graphql/bulk-payload.ts'
 import { commandErrors } from '../graphql/user-errors.ts'
-import { Environment } from './key-type.ts'
+import { Environment, KEY_NAME_DESCRIPTION } from './key-type.ts'
 
 const HashEncoding = builder.enumType('HashEncoding', {
   description: 'How the 32 bytes of a hash are written.',
@@ -15,14 +15,10 @@ const HashEncoding = builder.enumType('HashEncoding', {
 const ApiKeyImportRow = builder.inputType('ApiKeyImportRow', {
   description: 'A key of another system.',
   fields: (t) => ({
-    name: t.string({
-      required: true,
-      description:
-        'Name for people, at most 100 characters; unique among the keys of the environment that are not revoked.',
-    }),
+    name: t.string({ required: true, description: KEY_NAME_DESCRIPTION }),
     hash: t.string({
       required: true,
-      description: 'SHA-256 of the whole token, which may be any string: 64 characters, or 43 or 44 of Base64.',
+      description: 'SHA-256 of the whole token: 43 to 64 characters. The token may be any string of at most 1024.',
     }),
     encoding: t.field({ type: HashEncoding, required: true, description: 'How `hash` is written.' }),
     start: t.string({
@@ -33,9 +29,7 @@ const ApiKeyImportRow = builder.inputType('ApiKeyImportRow', {
     scopes: t.stringList({
       description: "Scopes of the tenant's catalogue, or wildcards over them, at most 200; none when absent.",
     }),
-    ownerId: t.string({
-      description: 'Your own id of the client that the key stands for, at most 200 characters.',
-    }),
+    ownerId: t.string({ description: 'Your own id of the client that the key stands for, at most 200 characters.' }),
     expiresAt: t.field({
       type: 'DateTime',
       description: "When the key stops being valid; when absent, what the tenant's configuration says, or never.",
@@ -47,11 +41,7 @@ const ApiKeysImportInput = builder.inputType('ApiKeysImportInput', {
   description: 'Keys of another system.',
   fields: (t) => ({
     tenantId: t.id({ required: true, description: 'The tenant that the keys are to belong to.' }),
-    keys: t.field({
-      type: [ApiKeyImportRow],
-      required: true,
-      description: 'The keys, at least one and at most 10,000.',
-    }),
+    keys: t.field({ type: [ApiKeyImportRow], required: true, description: 'The keys: at least 1 and at most 10,000.' }),
     dryRun: t.boolean({ description: 'Whether only to say what would become of each row; not when absent.' }),
   }),
 })

@@ -12,6 +12,10 @@ export function visibleKeys(actor: Actor): { tenantId?: { in: string[] } } {
   return tenantIds === 'all' ? {} : { tenantId: { in: [...tenantIds] } }
 }
 
+/** The one description of the input field `name` of a key. */
+export const KEY_NAME_DESCRIPTION =
+  'Name for people, at most 100 characters; unique among the keys of the environment that are not revoked.'
+
 export const Environment = builder.enumType('Environment', {
   description: 'Where a key may be used. It is part of the token, so that a test key is recognised at a glance.',
   values: {

@@ -9,7 +9,7 @@ import { CreditsInput } from './credits-schema.ts'
 import { deleteKey } from './delete-key.ts'
 import { disableKey } from './disable-key.ts'
 import { enableKey } from './enable-key.ts'
-import { ApiKey, Environment, visibleKeys } from './key-type.ts'
+import { ApiKey, Environment, KEY_NAME_DESCRIPTION, visibleKeys } from './key-type.ts'
 import { revokeKey } from './revoke-key.ts'
 
 builder.queryFields((t) => ({
@@ -28,14 +28,11 @@ builder.queryFields((t) => ({
   }),
 }))
 
-const NAME_DESCRIPTION =
-  'Name for people, at most 100 characters; unique among the keys of the environment that are not revoked.'
-
 const ApiKeyCreateInput = builder.inputType('ApiKeyCreateInput', {
   description: 'A new key.',
   fields: (t) => ({
     tenantId: t.id({ required: true, description: 'The tenant that the key belongs to.' }),
-    name: t.string({ required: true, description: NAME_DESCRIPTION }),
+    name: t.string({ required: true, description: KEY_NAME_DESCRIPTION }),
     description: t.string({ description: 'What the key is for, at most 1000 characters.' }),
     environment: t.field({ type: Environment, required: true, description: 'Where the key may be used.' }),
     scopes: t.stringList({
@@ -91,7 +88,7 @@ const ApiKeyCreatePayload = builder.objectRef<CreatedKey>('ApiKeyCreatePayload')
 const ApiKeyUpdateInput = builder.inputType('ApiKeyUpdateInput', {
   description: 'What changes about a key. What is absent stays as it is.',
   fields: (t) => ({
-    name: t.string({ description: NAME_DESCRIPTION }),
+    name: t.string({ description: KEY_NAME_DESCRIPTION }),
     description: t.string({ description: 'What the key is for, at most 1000 characters; null takes it away.' }),
     scopes: t.stringList({
       description:

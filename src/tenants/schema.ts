@@ -8,8 +8,10 @@ import { planConnectionRows } from '../graphql/row-plan.ts'
 import { commandErrors } from '../graphql/user-errors.ts'
 import { parsePublicIdOf } from '../public-id.ts'
 import { createTenant } from './create-tenant.ts'
+import { deleteTenant } from './delete-tenant.ts'
 import { resumeTenant } from './resume-tenant.ts'
 import { suspendTenant } from './suspend-tenant.ts'
+import { updateTenant } from './update-tenant.ts'
 
 /** Which tenants the caller may see, as a condition on the table of tenants. */
 export function visibleTenants({ caller }: GraphQLContext): { id?: { in: string[] } } {
@@ -110,6 +112,23 @@ function tenantPayload(name: string, description: string, field = 'The tenant as
   })
 }
 
+const TenantUpdateInput = builder.inputType('TenantUpdateInput', {
+  description: 'What changes about a tenant. What is absent stays as it is.',
+  fields: (t) => ({
+    name: t.string({ description: 'Name for people, at most 100 characters.' }),
+    timeZone: t.field({
+      type: 'TimeZone',
+      description: "Zone of the tenant's days and months; counts from the next verification on.",
+    }),
+    expectedVersion: t.int({ description: 'Refuse the change when this is not the version of the tenant any more.' }),
+  }),
+})
+
+const TenantDeletePayload = builder.objectRef<string>('TenantDeletePayload').implement({
+  description: 'What was deleted.',
+  fields: (t) => ({ deletedId: t.id({ description: 'The id that the tenant had.', resolve: (id) => id }) }),
+})
+
 builder.mutationFields((t) => ({
   tenantCreate: t.field({
     type: tenantPayload('TenantCreatePayload', 'The tenant as it was created.', 'The new tenant.'),
@@ -117,6 +136,30 @@ builder.mutationFields((t) => ({
     errors: commandErrors('VALIDATION_FAILED', 'CONFLICT'),
     args: { input: t.arg({ type: TenantCreateInput, required: true, description: 'The new tenant.' }) },
     resolve: (_root, { input }, ctx) => ctx.execute(createTenant, input),
+  }),
+  tenantUpdate: t.field({
+    type: tenantPayload('TenantUpdatePayload', 'The tenant that was changed.'),
+    description: 'Change what a tenant is called and its time zone. Requires `tenants:update`.',
+    errors: commandErrors('VALIDATION_FAILED', 'CONFLICT', 'NOT_FOUND'),
+    args: {
+      id: t.arg.id({ required: true, description: 'The tenant.' }),
+      input: t.arg({ type: TenantUpdateInput, required: true, description: 'What changes.' }),
+    },
+    resolve: (_root, { id, input }, ctx) => ctx.execute(updateTenant, { id, ...input }),
+  }),
+  tenantDelete: t.field({
+    type: TenantDeletePayload,
+    description:
+      "Delete a tenant for good, with its keys, scopes, memberships and counts: its tokens are nobody's from the next verification on. The log keeps what happened. Requires `tenants:delete`.",
+    errors: commandErrors('VALIDATION_FAILED', 'CONFLICT', 'NOT_FOUND'),
+    args: {
+      id: t.arg.id({ required: true, description: 'The tenant.' }),
+      confirmSlug: t.arg.string({
+        required: true,
+        description: 'The slug of the tenant, to confirm: at most 63 characters.',
+      }),
+    },
+    resolve: (_root, { id, confirmSlug }, ctx) => ctx.execute(deleteTenant, { id, confirmSlug }),
   }),
   tenantSuspend: t.field({
     type: tenantPayload('TenantSuspendPayload', 'The tenant that was suspended.'),

@@ -20,9 +20,7 @@ export interface TenantInput {
 
 /** Every fault of a new tenant's description. */
 export function validateTenant(input: TenantInput): readonly InputIssue[] {
-  const issues: InputIssue[] = []
-  const nameFault = findNameFault(input.name, NAME_CHARACTERS_MAX)
-  if (nameFault !== null) issues.push({ path: ['input', 'name'], detail: nameFault })
+  const issues = [...findDescriptionIssues(input)]
   if (input.slug.length > SLUG_CHARACTERS_MAX || !SLUG_PATTERN.test(input.slug)) {
     const detail = `must be lower-case letters and digits in words joined by single hyphens, at most ${SLUG_CHARACTERS_MAX} characters`
     issues.push({ path: ['input', 'slug'], detail })
@@ -33,7 +31,28 @@ export function validateTenant(input: TenantInput): readonly InputIssue[] {
   } else if (input.keyPrefix === PLATFORM_KEY_PREFIX) {
     issues.push({ path: ['input', 'keyPrefix'], detail: `\`${PLATFORM_KEY_PREFIX}\` is the platform's own` })
   }
-  if (input.timeZone != null && !isTimeZone(input.timeZone)) {
+  return issues
+}
+
+export interface TenantChanges {
+  readonly name?: string | null | undefined
+  readonly timeZone?: string | null | undefined
+}
+
+/** Every fault of a change. Absent is unchanged; nothing of it can be cleared. */
+export function validateTenantChanges(changes: TenantChanges): readonly InputIssue[] {
+  const cleared = (['name', 'timeZone'] as const).filter((field) => changes[field] === null)
+  return [
+    ...cleared.map((field) => ({ path: ['input', field], detail: 'cannot be cleared' })),
+    ...findDescriptionIssues(changes),
+  ]
+}
+
+function findDescriptionIssues({ name, timeZone }: TenantChanges): readonly InputIssue[] {
+  const issues: InputIssue[] = []
+  const nameFault = name == null ? null : findNameFault(name, NAME_CHARACTERS_MAX)
+  if (nameFault !== null) issues.push({ path: ['input', 'name'], detail: nameFault })
+  if (timeZone != null && !isTimeZone(timeZone)) {
     issues.push({ path: ['input', 'timeZone'], detail: 'must be an IANA time zone such as `Europe/Berlin`' })
   }
   return issues

@@ -12,11 +12,40 @@ export async function findTenantId(find: PrismaClient, publicId: string): Promis
 
 /**
  * The tenant as it is now, locked until the transaction ends, so that of two changes that come at once the second decides
- * on what the first left. Rows that refer to the tenant can be added meanwhile. Throws NOT_FOUND.
+ * on what the first left. Rows that refer to the tenant can be added meanwhile, unless it is `toDelete`. Throws NOT_FOUND.
  */
-export async function lockTenant(tx: Prisma.TransactionClient, id: string): Promise<Tenant> {
-  await tx.$queryRaw`SELECT FROM tenants WHERE id = ${id}::uuid FOR NO KEY UPDATE`
+export async function lockTenant(tx: Prisma.TransactionClient, id: string, { toDelete = false } = {}): Promise<Tenant> {
+  if (toDelete) await tx.$queryRaw`SELECT FROM tenants WHERE id = ${id}::uuid FOR UPDATE`
+  else await tx.$queryRaw`SELECT FROM tenants WHERE id = ${id}::uuid FOR NO KEY UPDATE`
   const tenant = await tx.tenant.findUnique({ where: { id } })
   if (tenant === null) throw new KeywardError('NOT_FOUND', 'There is nothing under this id.')
   return tenant
+}
+
+/** Each takes about a second, and a statement may take ten. */
+const DELETED_KEYS_MAX = 10_000
+
+/**
+ * Deletes a tenant with all that belongs to it but the log, and says how many keys it had. Four statements, one more for
+ * each ten thousand keys. What else refers to the tenant or to its keys goes by foreign keys.
+ */
+export async function deleteTenantRows(tx: Prisma.TransactionClient, id: string): Promise<number> {
+  let keys = 0
+  for (;;) {
+    const deleted = await tx.$executeRaw`
+      WITH doomed AS MATERIALIZED (
+        SELECT id FROM api_keys WHERE tenant_id = ${id}::uuid LIMIT ${DELETED_KEYS_MAX}
+      ), counts AS (
+        DELETE FROM quota_counts WHERE subject_id IN (SELECT id FROM doomed)
+      ), nonces AS (
+        DELETE FROM nonces WHERE api_key_id IN (SELECT id FROM doomed)
+      )
+      DELETE FROM api_keys WHERE id IN (SELECT id FROM doomed)`
+    keys += deleted
+    if (deleted < DELETED_KEYS_MAX) break
+  }
+  await tx.quotaCount.deleteMany({ where: { subjectId: id } })
+  await tx.usageMinute.deleteMany({ where: { tenantId: id } })
+  await tx.tenant.delete({ where: { id }, select: { id: true } })
+  return keys
 }

@@ -107,6 +107,20 @@ export const FIELD_CASES: Readonly<Record<string, FieldCase>> = {
     variables: () => ({ input: { name: 'A', slug: uniqueName(), keyPrefix: 'abc' } }),
     allowed: 'platform',
   },
+  'Mutation.tenantUpdate': {
+    document: `mutation ($id: ID!, $input: TenantUpdateInput!) { tenantUpdate(id: $id, input: $input) { ${RESULT} } }`,
+    variables: ({ tenantId }) => ({ id: tenantId, input: { name: 'Renamed' } }),
+    ids: { id: ['tenantId'] },
+    allowed: ADMINS,
+  },
+  'Mutation.tenantDelete': {
+    document: `mutation ($id: ID!, $confirmSlug: String!) {
+      tenantDelete(id: $id, confirmSlug: $confirmSlug) { ${RESULT} }
+    }`,
+    variables: ({ tenantId }) => ({ id: tenantId, confirmSlug: 'not its slug' }),
+    ids: { id: ['tenantId'] },
+    allowed: ['OWNER'],
+  },
   'Mutation.tenantSuspend': {
     document: `mutation ($id: ID!) { tenantSuspend(id: $id) { ${RESULT} } }`,
     variables: ({ tenantId }) => ({ id: tenantId }),

@@ -208,6 +208,7 @@ test.each(mutations)('%s takes at most 14 statements', async (name, { document, 
     'Mutation.sessionCreate': { input: { email: user.email, password: ADMIN_PASSWORD } },
     'Mutation.sessionRefresh': { input: { refreshToken: user.refreshToken } },
     'Mutation.apiKeyDelete': { id: apiKeyId, confirmName: keyName },
+    'Mutation.tenantDelete': { id: tenantId, confirmSlug: ownTenant.slug },
   }
   const first = FIELD_CASES[beforehand[name] ?? '']
   if (first) await sendGraphQL(app, first.document, first.variables?.(ids) ?? {}, token)

@@ -191,6 +191,26 @@ export const ApiKeyConfigSet = graphql(`
   }
 `)
 
+export const TenantUpdate = graphql(`
+  mutation TenantUpdate($id: ID!, $input: TenantUpdateInput!) {
+    tenantUpdate(id: $id, input: $input) {
+      __typename
+      ... on TenantUpdatePayload { tenant { id version name timeZone slug } }
+      ... on UserError { code message path }
+    }
+  }
+`)
+
+export const TenantDelete = graphql(`
+  mutation TenantDelete($id: ID!, $confirmSlug: String!) {
+    tenantDelete(id: $id, confirmSlug: $confirmSlug) {
+      __typename
+      ... on TenantDeletePayload { deletedId }
+      ... on UserError { code message path }
+    }
+  }
+`)
+
 export const TenantSuspend = graphql(`
   mutation TenantSuspend($id: ID!) {
     tenantSuspend(id: $id) {
