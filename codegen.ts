@@ -20,6 +20,7 @@ const config: CodegenConfig = {
           LocalTime: 'string',
           SafeInt: 'number',
           TimeZone: 'string',
+          URL: 'string',
         },
         importExtension: '.ts',
       },

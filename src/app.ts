@@ -17,6 +17,7 @@ import { loadOperationManifest } from './graphql/operation-manifest-file.ts'
 import { createPersistedOperations } from './graphql/persisted-operations.ts'
 import { createPoints } from './graphql/points.ts'
 import { createClientIp } from './http/client-ip.ts'
+import { createGuardedClient } from './http/guarded-client.ts'
 import { createHealthRoutes } from './http/health.ts'
 import { createMetricsRoute } from './http/metrics.ts'
 import { createRestDocumentationRoutes } from './http/openapi.ts'
@@ -36,6 +37,7 @@ import type { Clock } from './lib/clock.ts'
 import type { Logger } from './lib/logger.ts'
 import { createPeriodicWork } from './lib/periodic.ts'
 import { type RandomBytes, systemRandomBytes } from './lib/random.ts'
+import { createOpenApiCommands } from './openapi/openapi-commands.ts'
 import { schema } from './schema.ts'
 import { createEnvelope } from './secrets/envelope.ts'
 import { loadPrefixDirectory } from './tenants/prefix-directory.ts'
@@ -220,6 +222,9 @@ export async function createApp(options: AppOptions): Promise<App> {
     run: keyJobs.runOnce,
     onFailure: (error) => logger.warn({ err: error }, 'What is due for keys was not done; it is tried again.'),
   })
+  const openApi = createOpenApiCommands({
+    client: createGuardedClient({ allowedRanges: config.OUTBOUND_ALLOWED_RANGES }),
+  })
   const setUp = await setUpInstallation(
     {
       prisma,
@@ -260,6 +265,7 @@ export async function createApp(options: AppOptions): Promise<App> {
       prisma,
       sessionCommands,
       keyCommands,
+      openApi,
       systemConfig,
       openPrivateMetadata: (apiKeyId, sealed) => openPrivateMetadata(envelope, apiKeyId, sealed),
       leasedCredits: dataPlane.limits.leasedCredits,

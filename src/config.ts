@@ -164,6 +164,12 @@ export const SETTINGS = {
     fallback: 'none',
     parse: listOf(readProxy),
   },
+  OUTBOUND_ALLOWED_RANGES: {
+    description:
+      'Private addresses and CIDRs that URLs of customers may lead to, also by plain http, separated by commas.',
+    fallback: 'none: public addresses alone, by https',
+    parse: listOf(readProxy),
+  },
   CORS_ORIGINS: {
     description: 'Origins whose pages may use GraphQL, separated by commas.',
     fallback: 'none but our own',

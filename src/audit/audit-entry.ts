@@ -5,6 +5,8 @@ export type AuditOnlyAction =
   | 'authorization.rejected'
   | 'command.replayed'
   | 'installation.bootstrapped'
+  | 'openapi.generated'
+  | 'openapi.imported'
   | 'scope.created'
   | 'scope.deleted'
   | 'scope.updated'

@@ -13,6 +13,7 @@ import {
   LocalTimeResolver,
   SafeIntResolver,
   TimeZoneResolver,
+  URLResolver,
 } from 'graphql-scalars'
 import type { Permission } from '../actors/permissions.ts'
 import { KeywardError } from '../errors/keyward-error.ts'
@@ -41,6 +42,7 @@ export interface SchemaTypes {
     LocalTime: { Input: string; Output: string }
     TimeZone: { Input: string; Output: string }
     SafeInt: { Input: number; Output: number }
+    URL: { Input: URL; Output: URL }
   }
 }
 
@@ -142,6 +144,7 @@ builder.addScalarType('LocalTime', LocalTimeResolver, {
   description: 'A time on the clock on the wall, such as `09:30` or `23:59:59`.',
 })
 builder.addScalarType('TimeZone', TimeZoneResolver, { description: 'An IANA time zone, such as `Europe/Berlin`.' })
+builder.addScalarType('URL', URLResolver, { description: 'A URL, such as `https://api.example.com/openapi.json`.' })
 builder.addScalarType('SafeInt', SafeIntResolver, {
   description: 'A whole number that a double holds exactly, up to 2^53 - 1.',
 })

@@ -5,6 +5,7 @@ import type { PrismaClient } from '../generated/prisma/client.ts'
 import type { KeyCommands } from '../keys/key-commands.ts'
 import type { JsonObject } from '../keys/key-rules.ts'
 import type { Clock } from '../lib/clock.ts'
+import type { OpenApiCommands } from '../openapi/openapi-commands.ts'
 import type { SessionCommands } from '../users/session-commands.ts'
 
 /** What a resolver has at hand. It reads through finders that start from a tenant, and writes through commands alone. */
@@ -16,6 +17,7 @@ export interface GraphQLContext {
   readonly prisma: PrismaClient
   readonly sessionCommands: SessionCommands
   readonly keyCommands: KeyCommands
+  readonly openApi: OpenApiCommands
   readonly systemConfig: SystemConfig
   /** What is sealed of a key's private metadata, in clear. Takes a UUID. */
   readonly openPrivateMetadata: (apiKeyId: string, sealed: Uint8Array | null) => JsonObject

@@ -29,6 +29,11 @@ const READERS = ['OWNER', 'ADMIN', 'DEVELOPER', 'VIEWER'] as const
 const WRITERS = ['OWNER', 'ADMIN', 'DEVELOPER'] as const
 const ADMINS = ['OWNER', 'ADMIN'] as const
 const RESULT = '__typename ... on UserError { code message path }'
+const OPENAPI = JSON.stringify({
+  openapi: '3.1.0',
+  info: { title: 'Pets', version: '1' },
+  paths: { '/pets': { get: {} } },
+})
 const EVERY_THING: readonly (keyof ThingIds)[] = ['tenantId', 'apiKeyId', 'scopeId', 'userId']
 
 export const FIELD_CASES: Readonly<Record<string, FieldCase>> = {
@@ -90,6 +95,12 @@ export const FIELD_CASES: Readonly<Record<string, FieldCase>> = {
     variables: ({ tenantId }) => ({ tenantId }),
     ids: { tenantId: ['tenantId'] },
     allowed: READERS,
+  },
+  'Query.openApiAnalysis': {
+    document: 'query ($input: OpenApiAnalysisInput!) { openApiAnalysis(input: $input) { operationCount } }',
+    variables: ({ tenantId }) => ({ input: { tenantId, document: OPENAPI } }),
+    ids: { 'input.tenantId': ['tenantId'] },
+    allowed: WRITERS,
   },
   'Mutation.sessionCreate': {
     document: `mutation ($input: SessionCreateInput!) { sessionCreate(input: $input) { ${RESULT} } }`,
@@ -162,6 +173,12 @@ export const FIELD_CASES: Readonly<Record<string, FieldCase>> = {
   'Mutation.scopesImport': {
     document: `mutation ($input: ScopesImportInput!) { scopesImport(input: $input) { ${RESULT} } }`,
     variables: ({ tenantId }) => ({ input: { tenantId, document: { scopes: [{ name: `${uniqueName()}:read` }] } } }),
+    ids: { 'input.tenantId': ['tenantId'] },
+    allowed: WRITERS,
+  },
+  'Mutation.scopesFromOpenApi': {
+    document: `mutation ($input: ScopesFromOpenApiInput!) { scopesFromOpenApi(input: $input) { ${RESULT} } }`,
+    variables: ({ tenantId }) => ({ input: { tenantId, document: OPENAPI, namespace: uniqueName(), import: true } }),
     ids: { 'input.tenantId': ['tenantId'] },
     allowed: WRITERS,
   },

@@ -278,3 +278,25 @@ export const ScopesImport = graphql(`
 export const ScopesExport = graphql(`
   query ScopesExport($tenantId: ID!) { scopesExport(tenantId: $tenantId) }
 `)
+
+export const ScopesFromOpenApi = graphql(`
+  mutation ScopesFromOpenApi($input: ScopesFromOpenApiInput!) {
+    scopesFromOpenApi(input: $input) {
+      __typename
+      ... on ScopesFromOpenApiPayload {
+        title version operationCount scopes { name description } warnings
+        imported { created updated skipped failed }
+      }
+      ... on UserError { code message path }
+    }
+  }
+`)
+
+export const OpenApiAnalysis = graphql(`
+  query OpenApiAnalysis($input: OpenApiAnalysisInput!) {
+    openApiAnalysis(input: $input) {
+      title version operationCount
+      strategies { strategy scopeCount wildcardCount skippedOperationCount warnings }
+    }
+  }
+`)

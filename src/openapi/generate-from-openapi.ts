@@ -1,0 +1,97 @@
+import { requirePermission } from '../actors/require-permission.ts'
+import { chunksOf } from '../commands/bulk-document.ts'
+import { type BulkCounts, type BulkRow, countBulkRows } from '../commands/bulk-result.ts'
+import type { Command, TenantWork } from '../commands/command.ts'
+import { formatPublicId } from '../public-id.ts'
+import { upsertScopes } from '../scopes/scope-upsert.ts'
+import { findTenantId } from '../tenants/tenant-store.ts'
+import { type Generated, type GeneratedScope, generateScopes, type Strategy } from './generate-scopes.ts'
+import type { OpenApiSummary } from './openapi-operation.ts'
+import { findNamingIssues, type MethodAction } from './openapi-rules.ts'
+import { findSourceIssues, type OpenApiSource, type OpenApiSourceInput } from './openapi-source.ts'
+
+export interface GenerateFromOpenApiInput extends OpenApiSourceInput {
+  readonly tenantId: string
+  readonly namespace: string
+  readonly strategy?: Strategy | null | undefined
+  readonly wildcards?: boolean | null | undefined
+  readonly actions?: readonly MethodAction[] | null | undefined
+  readonly import?: boolean | null | undefined
+}
+
+export interface GeneratedFromOpenApi {
+  readonly title: string
+  readonly version: string
+  readonly operationCount: number
+  readonly scopes: readonly GeneratedScope[]
+  readonly warnings: readonly string[]
+  /** Null when nothing was to be imported. */
+  readonly imported: BulkCounts | null
+}
+
+interface Prepared {
+  readonly summary: OpenApiSummary
+  readonly generated: Generated
+}
+
+export type GenerateFromOpenApi = Command<GenerateFromOpenApiInput, GeneratedFromOpenApi, Prepared>
+
+/**
+ * Derive scopes from an API's document, and bring them into the catalogue if asked to. The document is fetched and read
+ * before the transaction begins.
+ */
+export function generateFromOpenApiCommand({ source }: { readonly source: OpenApiSource }): GenerateFromOpenApi {
+  return {
+    name: 'generate-from-openapi',
+    access: async ({ tenantId }, find) => ({
+      kind: 'tenant',
+      permission: 'openapi:generate',
+      tenantId: await findTenantId(find, tenantId),
+    }),
+    validate: (input) => [...findSourceIssues(input), ...findNamingIssues(input)],
+    async prepare(input) {
+      const { namespace, strategy, wildcards, actions } = input
+      const summary = await source.read(input)
+      const generated = generateScopes(summary, {
+        strategy: strategy ?? 'PATH_RESOURCE',
+        namespace,
+        wildcards,
+        actions: Object.fromEntries((actions ?? []).map(({ method, action }) => [method, action])),
+      })
+      return { summary, generated }
+    },
+    async execute({ tenantId, ...work }, input, { summary, generated }) {
+      if (tenantId === null) throw new Error('generate-from-openapi ran outside a tenant.')
+      const { title, version, operations } = summary
+      const { scopes, warnings } = generated
+      const strategy = input.strategy ?? 'PATH_RESOURCE'
+      const imported = input.import === true ? await importGenerated({ ...work, tenantId }, generated) : null
+      const counted = { operationCount: operations.length, scopeCount: scopes.length }
+      return {
+        value: { title, version, operationCount: operations.length, scopes, warnings, imported },
+        audit: [
+          {
+            tenantId,
+            action: imported === null ? 'openapi.generated' : 'openapi.imported',
+            outcome: 'SUCCESS',
+            resource: { type: 'Tenant', id: formatPublicId('Tenant', tenantId) },
+            detail: { title, version, strategy, namespace: input.namespace, ...counted, ...imported },
+          },
+        ],
+        events: [],
+        invalidate: imported === null ? [] : [{ kind: 'tenant', tenantId }],
+      }
+    },
+  }
+}
+
+/** What people switched off stays off. */
+async function importGenerated(work: TenantWork, { scopes }: Generated): Promise<BulkCounts> {
+  const { tenantId, actor } = work
+  requirePermission(actor, 'openapi:write', tenantId, 'Importing')
+  const rows: BulkRow[] = []
+  for (const chunk of chunksOf(scopes.map((scope, index) => ({ ...scope, index })))) {
+    rows.push(...(await upsertScopes(work, { tenantId, scopes: chunk, dryRun: false })).rows)
+  }
+  return countBulkRows(rows)
+}

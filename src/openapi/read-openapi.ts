@@ -1,0 +1,127 @@
+import SwaggerParser from '@apidevtools/swagger-parser'
+import { parse as parseYaml } from 'yaml'
+import { OPERATIONS_MAX, type OpenApiOperation, type OpenApiSummary } from './openapi-operation.ts'
+
+/**
+ * Reads OpenAPI 3.0 and 3.1 and Swagger 2.0, as JSON or YAML. It is run in a thread of its own, by `openapi-worker.ts`,
+ * because a large document takes seconds.
+ *
+ * Documents come from strangers: references out of the document are refused before anything could follow them, aliases
+ * that would multiply are refused by the YAML parser, and references are resolved only where operations are found, so
+ * that schemas, which may be deep and circular, are never walked by them.
+ */
+
+/** The document cannot be read; `message` says why, for whoever sent it. */
+export class OpenApiFault extends Error {}
+
+type JsonObject = Readonly<Record<string, unknown>>
+
+const METHODS = ['get', 'put', 'post', 'delete', 'options', 'head', 'patch', 'trace']
+
+/** Throws OpenApiFault. */
+export async function readOpenApi(text: string): Promise<OpenApiSummary> {
+  const document = parseText(text)
+  if (!isObject(document)) throw new OpenApiFault('The document is no object.')
+  if (!('openapi' in document) && !('swagger' in document)) {
+    throw new OpenApiFault('The document names neither `openapi` (3.0, 3.1) nor `swagger` (2.0) as its version.')
+  }
+  refuseExternalReferences(document)
+  return summarize(await resolvePathItems(document))
+}
+
+function parseText(text: string): unknown {
+  try {
+    return text.trimStart().startsWith('{') ? JSON.parse(text) : parseYaml(text, { logLevel: 'error' })
+  } catch (error) {
+    throw new OpenApiFault(`The document is neither JSON nor YAML: ${firstLine(error)}`)
+  }
+}
+
+/** Goes through everything once, also where aliases let one thing stand in many places. */
+function refuseExternalReferences(document: JsonObject): void {
+  const seen = new Set<object>()
+  const pending: object[] = [document]
+  for (let value = pending.pop(); value !== undefined; value = pending.pop()) {
+    if (seen.has(value)) continue
+    seen.add(value)
+    for (const [name, child] of Object.entries(value)) {
+      if (name === '$ref' && typeof child === 'string' && !child.startsWith('#')) {
+        const shown = child.length > 100 ? `${child.slice(0, 100)}…` : child
+        throw new OpenApiFault(`References may not leave the document: \`${shown}\`. Bundle it into one file first.`)
+      }
+      if (typeof child === 'object' && child !== null && !LITERALS.has(name)) pending.push(child)
+    }
+  }
+}
+
+/** What stands here is an example of data, in which `$ref` is a name like any other. */
+const LITERALS = new Set(['example', 'examples', 'enum', 'const'])
+
+/** `#/paths`, a path below it, or a method below that. */
+const UP_TO_OPERATIONS = /^#?(?:\/paths(?:\/[^/]+){0,2})?$/
+
+async function resolvePathItems(document: JsonObject): Promise<JsonObject> {
+  try {
+    return (await SwaggerParser.dereference(document as never, {
+      resolve: { external: false, file: false, http: false },
+      dereference: { circular: 'ignore', excludedPathMatcher: (path: string) => !UP_TO_OPERATIONS.test(path) },
+    })) as unknown as JsonObject
+  } catch (error) {
+    if (error instanceof RangeError) throw new OpenApiFault('The document is nested too deeply.')
+    // The library names a document after the file that it came from, and this one came from none.
+    throw new OpenApiFault(firstLine(error).replace('[object Object]', 'The document'))
+  }
+}
+
+function summarize(document: JsonObject): OpenApiSummary {
+  const info = isObject(document.info) ? document.info : {}
+  const operations = isObject(document.paths) ? Object.entries(document.paths).flatMap(listOperations) : []
+  if (operations.length > OPERATIONS_MAX) {
+    throw new OpenApiFault(`The document has ${operations.length} operations; at most ${OPERATIONS_MAX} are accepted.`)
+  }
+  return {
+    title: readText(info.title, 200),
+    version: readText(info.version, 100),
+    basePath: readBasePath(document),
+    operations,
+  }
+}
+
+function listOperations([path, item]: [string, unknown]): OpenApiOperation[] {
+  if (!path.startsWith('/') || !isObject(item)) return []
+  return METHODS.flatMap((method) => {
+    const operation = item[method]
+    if (!isObject(operation)) return []
+    const { operationId, tags } = operation
+    return [
+      {
+        method: method.toUpperCase(),
+        path,
+        operationId: typeof operationId === 'string' && operationId !== '' ? operationId : null,
+        tags: Array.isArray(tags) ? tags.filter((tag) => typeof tag === 'string') : [],
+      },
+    ]
+  })
+}
+
+function readBasePath({ servers, basePath }: JsonObject): string {
+  const first: unknown = Array.isArray(servers) ? servers[0] : undefined
+  const url = isObject(first) ? first.url : basePath
+  if (typeof url !== 'string' || !URL.canParse(url, 'https://server.invalid')) return ''
+  const path = new URL(url, 'https://server.invalid').pathname.replace(/\/+$/, '')
+  // A variable of the server can stand for anything.
+  return /%7B|\{/i.test(path) ? '' : path
+}
+
+function readText(value: unknown, charactersMax: number): string {
+  return typeof value === 'string' ? value.slice(0, charactersMax) : ''
+}
+
+function firstLine(error: unknown): string {
+  const [line = ''] = (error instanceof Error ? error.message : String(error)).split('\n')
+  return line.slice(0, 300)
+}
+
+function isObject(value: unknown): value is JsonObject {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}

@@ -1,0 +1,124 @@
+import { describe, expect, test } from 'vitest'
+import { type GenerateOptions, generateScopes, STRATEGIES } from '../../src/openapi/generate-scopes.ts'
+import { readOpenApi } from '../../src/openapi/read-openapi.ts'
+import { openApi, PETSTORE } from './documents.ts'
+
+async function namesOf(document: string, options: Partial<GenerateOptions> = {}): Promise<string[]> {
+  const summary = await readOpenApi(document)
+  return generateScopes(summary, { strategy: 'PATH_RESOURCE', namespace: 'ns', ...options }).scopes.map(
+    ({ name }) => name,
+  )
+}
+
+describe('the petstore', async () => {
+  const summary = await readOpenApi(PETSTORE)
+
+  test('has exactly twelve scopes by resource', async () => {
+    expect(await namesOf(PETSTORE, { namespace: 'petstore' })).toEqual(
+      ['pet', 'store', 'user'].flatMap((resource) =>
+        ['*', 'delete', 'read', 'write'].map((action) => `petstore:${resource}:${action}`),
+      ),
+    )
+  })
+
+  test.each(STRATEGIES)('is the same as ever by %s', (strategy) => {
+    expect(generateScopes(summary, { strategy, namespace: 'petstore' })).toMatchSnapshot()
+  })
+
+  test('needs one scope of those for each operation', () => {
+    for (const strategy of STRATEGIES) {
+      const { scopes, operations } = generateScopes(summary, { strategy, namespace: 'petstore' })
+      expect(operations).toHaveLength(19)
+      const names = new Set(scopes.map(({ name }) => name))
+      expect(operations.filter(({ scope }) => !names.has(scope))).toEqual([])
+    }
+  })
+})
+
+describe('a resource', () => {
+  test('is the first segment that is no parameter, in lower case, with _ for what scopes do not hold', async () => {
+    const operations = {
+      'GET /{shop}/petOrders/{id}': {},
+      'GET /a.b~c/x': {},
+      'GET /%C3%A4pfel': {},
+      'GET /kebab-case': {},
+    }
+    expect(await namesOf(openApi(operations), { wildcards: false })).toEqual([
+      'ns:_pfel:read',
+      'ns:a_b_c:read',
+      'ns:kebab-case:read',
+      'ns:petorders:read',
+    ])
+  })
+
+  test('comes behind what all paths share to name the API and its version', async () => {
+    const shared = { 'GET /api/v1/pets': {}, 'GET /api/v2/orders/{id}': {} }
+    expect(await namesOf(openApi(shared), { wildcards: false })).toEqual(['ns:orders:read', 'ns:pets:read'])
+    const unshared = { 'GET /api/pets': {}, 'GET /health': {} }
+    expect(await namesOf(openApi(unshared), { wildcards: false })).toEqual(['ns:api:read', 'ns:health:read'])
+  })
+
+  test('comes behind the base path of the server, where paths repeat it', async () => {
+    const servers = { servers: [{ url: 'https://example.com/shop/' }] }
+    const operations = { 'GET /shop/pets': {}, 'GET /shop': {} }
+    expect(await namesOf(openApi(operations, servers), { wildcards: false })).toEqual(['ns:pets:read', 'ns:root:read'])
+  })
+
+  test('of nothing but parameters is root', async () => {
+    expect(await namesOf(openApi({ 'DELETE /{id}': {}, 'GET /': {} }))).toEqual([
+      'ns:root:*',
+      'ns:root:delete',
+      'ns:root:read',
+    ])
+  })
+})
+
+test('every method has its action, and can have another one', async () => {
+  const methods = ['GET', 'HEAD', 'OPTIONS', 'TRACE', 'POST', 'PUT', 'PATCH', 'DELETE']
+  const document = openApi(Object.fromEntries(methods.map((method) => [`${method} /${method.toLowerCase()}`, {}])))
+  const actions = { POST: 'create' }
+  expect(await namesOf(document, { wildcards: false })).toEqual([
+    'ns:delete:delete',
+    'ns:get:read',
+    'ns:head:read',
+    'ns:options:read',
+    'ns:patch:write',
+    'ns:post:write',
+    'ns:put:write',
+    'ns:trace:read',
+  ])
+  expect(await namesOf(document, { wildcards: false, actions })).toContain('ns:post:create')
+})
+
+test('tags name scopes by the first of them, and what has none is untagged', async () => {
+  const document = openApi({ 'GET /a': { tags: ['Pet Store', 'x'] }, 'POST /b': {}, 'GET /c': { tags: [] } })
+  expect(await namesOf(document, { strategy: 'TAG' })).toEqual([
+    'ns:pet_store:read',
+    'ns:untagged:read',
+    'ns:untagged:write',
+  ])
+  expect(await namesOf(document, { strategy: 'TAG', wildcards: true })).toContain('ns:pet_store:*')
+})
+
+test('ids of operations become snake case, and what has none is warned of', async () => {
+  const document = openApi({
+    'GET /a': { operationId: 'getPetById' },
+    'GET /b': { operationId: 'listHTTPRoutes2' },
+    'GET /c': { operationId: 'pets.find-all' },
+    'GET /d': {},
+  })
+  const generated = generateScopes(await readOpenApi(document), { strategy: 'OPERATION_ID', namespace: 'ns' })
+  expect(generated.scopes.map(({ name }) => name)).toEqual([
+    'ns:get_pet_by_id:execute',
+    'ns:list_http_routes2:execute',
+    'ns:pets_find_all:execute',
+  ])
+  expect(generated.warnings).toEqual(['GET /d has no operationId, and so no scope.'])
+})
+
+test('a scope that would be too long is warned of and left out', async () => {
+  const long = openApi({ [`GET /${'x'.repeat(100)}`]: {}, 'GET /pets': {} })
+  const generated = generateScopes(await readOpenApi(long), { strategy: 'PATH_RESOURCE', namespace: 'ns' })
+  expect(generated.scopes.map(({ name }) => name)).toEqual(['ns:pets:*', 'ns:pets:read'])
+  expect(generated.warnings).toEqual([expect.stringMatching(/more than 100 characters/)])
+})
