@@ -18,7 +18,10 @@ export const RotationMode = builder.enumType('RotationMode', {
   values: {
     NOTIFY: { description: 'An event says so, and again before the deadline; nothing else happens.' },
     ENFORCE: { description: 'The token stops counting at the deadline.' },
-    DELIVER: { description: 'A new token is made and sent to the webhook endpoints that asked for it.' },
+    DELIVER: {
+      description:
+        'A new token is made and sent to the webhook endpoints that asked for it; for a key that holds permissions, as NOTIFY.',
+    },
   } as const,
 })
 
@@ -53,7 +56,8 @@ const RotationPolicyInput = builder.inputType('RotationPolicyInput', {
     everyDays: t.int({ required: true, description: 'Days between rotations, 1 to 3650; -1: never.' }),
     gracePeriodSeconds: t.int({
       required: true,
-      description: 'How long a replaced token goes on counting, 0 to 2592000 (30 days), less than the days between.',
+      description:
+        'How long there is to replace a token that is due, and how long a replaced one goes on counting: 0 to 2592000 (30 days), less than the days between.',
     }),
     mode: t.field({ type: RotationMode, required: true, description: 'What happens when it is due.' }),
   }),

@@ -9,7 +9,7 @@ import { type KeyRef, nothingDue } from './announce-expiry.ts'
 import { lockKeyByUuid } from './key-store.ts'
 import { addDays } from './notice-schedule.ts'
 import type { RotatedKey } from './rotate-key.ts'
-import { type PolicyStep, planPolicyStep } from './rotation-policy.ts'
+import { type PolicyStep, planPolicyStep, restrictPolicy } from './rotation-policy.ts'
 import { findRotationObstacle, type RotateKeyInput } from './rotation-rules.ts'
 import { type LiveSecret, listLiveSecrets } from './secret-store.ts'
 
@@ -40,8 +40,8 @@ export function applyRotationPolicyCommand(deps: ApplyRotationPolicyDeps): Comma
       if (key === null || findRotationObstacle(key, now) !== null) throw nothingDue()
       const tenant = await tx.tenant.findUniqueOrThrow({ where: { id: tenantId }, select: { config: true } })
       const config = mergeConfig(readKeyConfig(key.config), readTenantConfig(tenant.config), deps.systemConfig)
-      const policy = config.rotation.value
-      if (policy === null) throw nothingDue()
+      if (config.rotation.value === null) throw nothingDue()
+      const policy = restrictPolicy(config.rotation.value, key.scopes)
       const secrets = await listLiveSecrets(tx, tenantId, id, now)
       const { noticeDays } = deps
       const step = planPolicyStep({ policy, secrets, keyExpiresAt: key.expiresAt, noticeDays, now })

@@ -1,5 +1,6 @@
 import type pg from 'pg'
 import type { RotationPolicy } from '../configs/effective-config.ts'
+import { RESERVED_SCOPE_PREFIX } from '../scopes/scope-name.ts'
 import type { KeyRef } from './announce-expiry.ts'
 
 /** Keys of one page, in the order of their ids. */
@@ -38,21 +39,23 @@ export function createListExpiringKeys(pool: pg.Pool): ListDueKeys {
 /**
  * Keys whose rotation policy asks for something now. A first sieve like the one above; `rotation-policy.ts` decides. It
  * begins with the tenants and keys that set a policy, and goes through the others only when the system sets one.
- * $5 policy of the system
+ * $5 policy of the system · $6 prefix of scopes that stand for permissions
  */
 const ROTATION_DUE = `
   WITH governed AS (
-    SELECT key.id, key.tenant_id, key.config AS key_config, tenant.config AS tenant_config
+    SELECT key.id, key.tenant_id, key.scopes, key.config AS key_config, tenant.config AS tenant_config
       FROM tenants tenant JOIN api_keys key ON key.tenant_id = tenant.id
      WHERE (tenant.config ? 'rotation' OR $5::jsonb IS NOT NULL) AND key.id > $3
        AND key.revoked_at IS NULL AND (key.expires_at IS NULL OR key.expires_at > $1)
      UNION
-    SELECT key.id, key.tenant_id, key.config, tenant.config
+    SELECT key.id, key.tenant_id, key.scopes, key.config, tenant.config
       FROM api_keys key JOIN tenants tenant ON tenant.id = key.tenant_id
      WHERE key.config ? 'rotation' AND key.id > $3
        AND key.revoked_at IS NULL AND (key.expires_at IS NULL OR key.expires_at > $1)
   ), policies AS (
-    SELECT id, tenant_id, (rotation->>'everyDays')::int AS every_days, rotation->>'mode' AS mode
+    SELECT id, tenant_id, (rotation->>'everyDays')::int AS every_days, 
+           CASE WHEN rotation->>'mode' = 'DELIVER' AND EXISTS (SELECT FROM unnest(scopes) AS scope WHERE starts_with(scope, $6))
+                THEN 'NOTIFY' ELSE rotation->>'mode' END AS mode
       FROM (SELECT *, coalesce(key_config->'rotation', tenant_config->'rotation', $5::jsonb) AS rotation FROM governed) one
   )
   SELECT DISTINCT policy.tenant_id AS "tenantId", policy.id
@@ -79,7 +82,14 @@ const ROTATION_DUE = `
 export function createListKeysDueForRotation(pool: pg.Pool, systemPolicy: RotationPolicy | null): ListDueKeys {
   const policy = systemPolicy === null ? null : JSON.stringify(systemPolicy)
   return async ({ now, noticeDays, after, limit }) => {
-    const { rows } = await pool.query<KeyRef>(ROTATION_DUE, [now, [...noticeDays], after, limit, policy])
+    const { rows } = await pool.query<KeyRef>(ROTATION_DUE, [
+      now,
+      [...noticeDays],
+      after,
+      limit,
+      policy,
+      RESERVED_SCOPE_PREFIX,
+    ])
     return rows
   }
 }

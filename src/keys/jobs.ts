@@ -50,7 +50,7 @@ export interface KeyJobs {
 }
 
 /** Any two numbers that nothing else locks. */
-const LOCK = [0x6b6579, 0x6a6f62] as const
+export const KEY_JOBS_LOCK = [0x6b6579, 0x6a6f62] as const
 const PAGE_KEYS_MAX = 500
 /** A run that takes longer goes on in the next, where it stopped: meanwhile another server may have its turn. */
 const RUN_MS_MAX = 45_000
@@ -153,12 +153,14 @@ async function withLock(pool: pg.Pool, run: () => Promise<void>): Promise<void> 
   const holder = await pool.connect()
   let failure: Error | undefined
   try {
-    const { rows } = await holder.query<{ held: boolean }>('SELECT pg_try_advisory_lock($1, $2) AS held', [...LOCK])
+    const { rows } = await holder.query<{ held: boolean }>('SELECT pg_try_advisory_lock($1, $2) AS held', [
+      ...KEY_JOBS_LOCK,
+    ])
     if (!rows[0]?.held) return
     try {
       await run()
     } finally {
-      await holder.query('SELECT pg_advisory_unlock($1, $2)', [...LOCK]).catch((error: Error) => {
+      await holder.query('SELECT pg_advisory_unlock($1, $2)', [...KEY_JOBS_LOCK]).catch((error: Error) => {
         failure = error
       })
     }

@@ -1,4 +1,5 @@
 import type { RotationPolicy } from '../configs/effective-config.ts'
+import { isReservedScope } from '../scopes/scope-name.ts'
 import { addDays, findDueNotice } from './notice-schedule.ts'
 import { computeRetirement } from './rotation-rules.ts'
 
@@ -58,6 +59,15 @@ export function planPolicyStep<Secret extends PolicySecret>(
   const pending = secrets.find(({ activatedAt }) => activatedAt === null)
   const isOnItsWay = pending !== undefined && (pending.deliverBy === null || pending.deliverBy > now)
   return isOnItsWay ? null : { kind: 'deliver' }
+}
+
+/**
+ * The policy as it holds for a key with these scopes. A token of a key that holds permissions is delivered to nobody:
+ * who sets policies and receives deliveries need not hold those permissions, and would have them by the token. Instead it
+ * is told that it is due.
+ */
+export function restrictPolicy(policy: RotationPolicy, scopes: readonly string[]): RotationPolicy {
+  return policy.mode === 'DELIVER' && scopes.some(isReservedScope) ? { ...policy, mode: 'NOTIFY' } : policy
 }
 
 /** The token that counts and that no other has replaced; the end that a policy set it does not count as one. */

@@ -4,6 +4,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { systemCaller } from '../../src/actors/caller.ts'
 import { openEventSecrets } from '../../src/events/event-secrets.ts'
 import { announceExpiryCommand } from '../../src/keys/announce-expiry.ts'
+import { KEY_JOBS_LOCK } from '../../src/keys/jobs.ts'
 import { createEnvelope } from '../../src/secrets/envelope.ts'
 import type { RotationMode } from '../generated/graphql/graphql.ts'
 import { startTestApp, type TestApp } from '../harness/app.ts'
@@ -333,6 +334,17 @@ describe('a policy that delivers', () => {
     expect(await runAndTell()).toEqual([])
   })
 
+  test('delivers no token of a key that holds permissions, and tells that it is due instead', async () => {
+    const { apiKeyId, token } = await tenant.key({ scopes: ['keyward:keys:read'] })
+    await setPolicy('DELIVER', 30, 10)
+    pass(30)
+    expect(await runAndTell()).toMatchObject([{ type: 'api_key.rotation_due', payload: { apiKeyId, mode: 'NOTIFY' } }])
+    expect(await findSealed()).toEqual([])
+    expect(await runAndTell()).toEqual([])
+    pass(100)
+    expect(await codeOf(token)).toBe('VALID')
+  })
+
   test('seals for one event what cannot be opened as that of another', async () => {
     await tenant.key()
     await setPolicy('DELIVER', 1, 0)
@@ -372,6 +384,18 @@ describe('exactly once', () => {
     } finally {
       for (const other of others) await other.stop()
     }
+  })
+
+  test('is left to another server that is at it', async () => {
+    await tenant.key({ ttlDays: 1 })
+    pass(1)
+    const other = new pg.Client({ connectionString: app.database.ownerUrl })
+    await other.connect()
+    const { rows } = await other.query('SELECT pg_try_advisory_lock($1, $2) AS held', [...KEY_JOBS_LOCK])
+    expect(rows).toEqual([{ held: true }])
+    expect(await runAndTell()).toEqual([])
+    await other.end()
+    await expect.poll(runAndTell).toHaveLength(1)
   })
 
   test('holds even when nothing keeps servers from running at once', async () => {
