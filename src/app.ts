@@ -1,5 +1,6 @@
 import { randomUUIDv7 } from 'node:crypto'
 import type { AddressInfo } from 'node:net'
+import { setTimeout as sleep } from 'node:timers/promises'
 import packageJson from '../package.json' with { type: 'json' }
 import { createCommandRunner } from './commands/command-runner.ts'
 import { purgeRememberedRequests } from './commands/idempotency-store.ts'
@@ -41,13 +42,16 @@ import { createOpenApiCommands } from './openapi/openapi-commands.ts'
 import { schema } from './schema.ts'
 import { createEnvelope } from './secrets/envelope.ts'
 import { loadPrefixDirectory } from './tenants/prefix-directory.ts'
+import { createTenantCommands } from './tenants/tenant-commands.ts'
 import { createQuotaStore } from './usage/quota-store.ts'
 import { createUsageStore } from './usage/usage-store.ts'
 import { createAccessTokens } from './users/access-tokens.ts'
 import { createAuthenticate } from './users/authenticate.ts'
+import { createJwksRoute } from './users/jwks-route.ts'
+import { createLoginGuard } from './users/login-guard.ts'
 import { createPasswords } from './users/passwords.ts'
-import { createSessionCommands } from './users/session-commands.ts'
 import { findAccessTokenKey } from './users/signing-key-store.ts'
+import { createUserCommands } from './users/user-commands.ts'
 import { createDataPlane } from './verify/data-plane.ts'
 import { listDataPlaneMetrics } from './verify/data-plane-metrics.ts'
 import { DENIAL_DETAILS } from './verify/verdict-code.ts'
@@ -247,9 +251,30 @@ export async function createApp(options: AppOptions): Promise<App> {
 
   const accessTokenKey = await findAccessTokenKey(prisma, envelope)
   if (accessTokenKey === null) throw new Error('The database holds no key to sign access tokens with.')
-  const accessTokens = await createAccessTokens(accessTokenKey, clock)
+  const accessTokens = await createAccessTokens(accessTokenKey, clock, config.ACCESS_TOKEN_SECONDS)
   const authenticate = createAuthenticate({ accessTokens, prisma, clock })
-  const sessionCommands = createSessionCommands({ passwords, accessTokens, platformTenantId: () => platformTenantId })
+  const guard = createLoginGuard({
+    prisma,
+    clock,
+    newId,
+    wait: sleep,
+    limits: {
+      windowMs: config.LOGIN_WINDOW_SECONDS * 1000,
+      pairFailuresMax: config.LOGIN_FAILURES_MAX,
+      sourceFailuresMax: config.LOGIN_ADDRESS_FAILURES_MAX,
+      delayMaxMs: config.LOGIN_DELAY_MAX_MS,
+    },
+  })
+  const signupIsOpen = config.SIGNUP === 'open'
+  const userCommands = createUserCommands({
+    passwords,
+    guard,
+    accessTokens,
+    refreshTokenTtlMs: config.REFRESH_TOKEN_SECONDS * 1000,
+    invitationTtlMs: config.INVITATION_SECONDS * 1000,
+    signupIsOpen,
+    platformTenantId: () => platformTenantId,
+  })
   const clientIp = createClientIp(config.TRUSTED_PROXIES)
 
   const points = createPoints({
@@ -263,7 +288,8 @@ export async function createApp(options: AppOptions): Promise<App> {
     services: {
       clock,
       prisma,
-      sessionCommands,
+      userCommands,
+      tenantCommands: createTenantCommands({ signupIsOpen }),
       keyCommands,
       openApi,
       systemConfig,
@@ -284,6 +310,7 @@ export async function createApp(options: AppOptions): Promise<App> {
   const routes = [
     ...dataPlane.routes,
     ...createHealthRoutes({ database: async () => void (await pool.query(PING)) }),
+    createJwksRoute([accessTokens.publicJwk]),
     createMetricsRoute([
       ...listDataPlaneMetrics(dataPlane),
       ...listGraphQLMetrics(points),
@@ -318,6 +345,7 @@ export async function createApp(options: AppOptions): Promise<App> {
     await requestPurge.stop()
     keyJobs.abort()
     await keyWork.stop()
+    await passwords.stop()
     await prisma.$disconnect()
     await pool.end()
   }

@@ -88,6 +88,7 @@ function noticeDays() {
 
 const NOTICE_DAYS_MAX = 10
 const NOTICE_DAYS_DEFAULT = [14, 7, 1]
+const DAY_SECONDS = 86_400
 
 /** The one table of settings. The README's table is held against it by a test. */
 export const SETTINGS = {
@@ -153,6 +154,46 @@ export const SETTINGS = {
       .refine((token) => token === undefined || parseToken(token)?.prefix === PLATFORM_KEY_PREFIX, {
         error: `must be a token of the grammar with the prefix ${PLATFORM_KEY_PREFIX}`,
       }),
+  },
+  SIGNUP: {
+    description: '`open` lets everybody who reaches the server make an account, and tenants of their own.',
+    fallback: '`closed`',
+    parse: choice(['closed', 'open'], 'closed'),
+  },
+  ACCESS_TOKEN_SECONDS: {
+    description: 'How long an access token of a session counts: a minute to a day.',
+    fallback: '900',
+    parse: wholeNumber(60, DAY_SECONDS, 900),
+  },
+  REFRESH_TOKEN_SECONDS: {
+    description: 'How long a session goes on that nobody refreshes: up to a year.',
+    fallback: '604800',
+    parse: wholeNumber(60, 365 * DAY_SECONDS, 7 * DAY_SECONDS),
+  },
+  INVITATION_SECONDS: {
+    description: 'How long an invitation can be accepted: up to a year.',
+    fallback: '604800',
+    parse: wholeNumber(60, 365 * DAY_SECONDS, 7 * DAY_SECONDS),
+  },
+  LOGIN_WINDOW_SECONDS: {
+    description: 'How long a failed login counts: a minute to a day.',
+    fallback: '900',
+    parse: wholeNumber(60, DAY_SECONDS, 900),
+  },
+  LOGIN_FAILURES_MAX: {
+    description: 'Failed logins to one account from one address that lock the account for that address.',
+    fallback: '5',
+    parse: wholeNumber(1, 1000, 5),
+  },
+  LOGIN_ADDRESS_FAILURES_MAX: {
+    description: 'Failed logins from one address, after which it gets one attempt in ten seconds.',
+    fallback: '50',
+    parse: wholeNumber(1, 100_000, 50),
+  },
+  LOGIN_DELAY_MAX_MS: {
+    description: 'How long answers about an account are held back at most that was guessed at from many addresses.',
+    fallback: '2000',
+    parse: wholeNumber(0, 10_000, 2000),
   },
   VERIFY_AUTH: {
     description: '`open` lets everybody who reaches the port verify every key: for private networks alone.',

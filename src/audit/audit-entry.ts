@@ -17,12 +17,30 @@ export type AuditOnlyAction =
   | 'session.refreshed'
   | 'session.reused'
   | 'session.ended'
+  | 'user.registered'
+  | 'password.changed'
+  | 'password.rejected'
+  | 'member.invited'
+  | 'member.joined'
+  | 'member.role_changed'
+  | 'member.removed'
+  | 'invitation.revoked'
+  | 'invitation.rejected'
 
 export type AuditAction = EventType | AuditOnlyAction
 
 /** What an event happened to. `id` is the id as seen from outside. */
 export interface AuditResource {
-  readonly type: 'ApiKey' | 'Scope' | 'Tenant' | 'User' | 'Session' | 'Installation' | 'Command'
+  readonly type:
+    | 'ApiKey'
+    | 'Scope'
+    | 'Tenant'
+    | 'User'
+    | 'Session'
+    | 'Invitation'
+    | 'Membership'
+    | 'Installation'
+    | 'Command'
   readonly id: string | null
 }
 

@@ -83,7 +83,7 @@ export function createCommandRunner(deps: CommandRunnerDeps): CommandRunner {
 
       const issues = [...command.validate(input), ...findIdempotencyKeyIssues(command.idempotency?.keyOf(input))]
       if (issues.length > 0) throw validationFailed(issues)
-      const prepared = await command.prepare(input, deps.prisma)
+      const prepared = await command.prepare(input, deps.prisma, caller)
 
       let invalidations: readonly Invalidation[] = []
       const result = await deps
@@ -96,8 +96,9 @@ export function createCommandRunner(deps: CommandRunnerDeps): CommandRunner {
             const work = { tx, now, ...caller, newId, randomBytes, tenantId, platformTenantId }
             const outcome = await executeOnce(deps.envelope, command, work, input, prepared)
             await record(tx, caller, outcome.audit, now)
+            const events = 'events' in outcome ? (outcome.events ?? []) : []
+            await insertOutboxEvents(tx, events, caller.origin.correlationId, now, deps.newId)
             if (!isChange(outcome)) return outcome
-            await insertOutboxEvents(tx, outcome.events, caller.origin.correlationId, now, deps.newId)
             await notifyServers(tx, deps.nodeId, outcome.invalidate)
             invalidations = outcome.invalidate
             return outcome
@@ -151,6 +152,7 @@ function findAccessError({ actor }: Caller, access: Access): KeywardError | null
     case 'system':
       return actor.kind === 'system' ? null : new KeywardError('FORBIDDEN', 'Only Keyward itself does this.')
     case 'platform':
+      if (access.orPerson === true && actor.kind === 'user') return null
       return holdsPlatformPermission(actor, access.permission) ? null : forbidden(access.permission)
     case 'tenant': {
       const authorization = access.tenantId === null ? 'hidden' : authorize(actor, access.permission, access.tenantId)

@@ -1,5 +1,5 @@
 import type { Actor } from '../actors/actor.ts'
-import type { Origin } from '../actors/caller.ts'
+import type { Caller, Origin } from '../actors/caller.ts'
 import type { Permission } from '../actors/permissions.ts'
 import type { AuditEntry } from '../audit/audit-entry.ts'
 import type { InputIssue, KeywardError } from '../errors/keyward-error.ts'
@@ -23,6 +23,7 @@ export interface Change<Output> {
 export interface Refusal {
   readonly refuse: KeywardError
   readonly audit: AtLeastOne<AuditEntry>
+  readonly events?: readonly DomainEvent[] | undefined
 }
 
 /**
@@ -63,7 +64,8 @@ export type Access =
   | { readonly kind: 'public' }
   | { readonly kind: 'user' }
   | { readonly kind: 'system' }
-  | { readonly kind: 'platform'; readonly permission: Permission }
+  /** `orPerson`: everybody with a session, too. */
+  | { readonly kind: 'platform'; readonly permission: Permission; readonly orPerson?: boolean }
   | {
       readonly kind: 'tenant'
       readonly permission: Permission
@@ -82,7 +84,7 @@ export interface Command<Input, Output, Prepared = undefined> {
   /** Pure. Returns every fault of the input, not the first alone. */
   readonly validate: (input: Input) => readonly InputIssue[]
   /** What is slow and may not happen inside the transaction: hashing passwords, parsing documents. */
-  readonly prepare: (input: Input, find: PrismaClient) => Promise<Prepared>
+  readonly prepare: (input: Input, find: PrismaClient, caller: Caller) => Promise<Prepared>
   readonly execute: (work: Work, input: Input, prepared: Prepared) => Promise<Outcome<Output>>
   /** For a command that goes through much; the usual bound when absent. */
   readonly transactionTimeoutMs?: number | undefined

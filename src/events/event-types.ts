@@ -85,6 +85,14 @@ export const EVENT_TYPES = {
     description: 'The keys of a suspended tenant are answered by their own rules again.',
     data: tenant,
   },
+  'auth.failed': {
+    description: 'Somebody failed to show who they are: the password or the token did not count.',
+    data: z.object({
+      method: z.enum(['PASSWORD', 'REFRESH_TOKEN', 'INVITATION']),
+      userId: z.string().nullable(),
+      ip: z.string().nullable(),
+    }),
+  },
   'config.updated': {
     description: "A tenant's configuration was changed.",
     data: z.object({ tenantId: z.string(), fields: z.array(z.string()) }),

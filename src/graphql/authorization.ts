@@ -38,6 +38,12 @@ export async function requireTenantPermission(
   return true
 }
 
+/** Throws FORBIDDEN when the caller lacks a permission in a tenant that it has been shown. Takes the UUID. No statement. */
+export function requirePermissionIn({ actor }: Caller, permission: Permission, tenantId: string): true {
+  if (authorize(actor, permission, tenantId) === 'allowed') return true
+  throw new KeywardError('FORBIDDEN', `This needs the permission \`${permission}\`.`)
+}
+
 /** The tenant's UUID, for a field whose `tenantPermission` was granted. */
 export function requireTenantUuid(tenantId: string): string {
   const uuid = parsePublicIdOf('Tenant', tenantId)

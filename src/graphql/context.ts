@@ -6,7 +6,8 @@ import type { KeyCommands } from '../keys/key-commands.ts'
 import type { JsonObject } from '../keys/key-rules.ts'
 import type { Clock } from '../lib/clock.ts'
 import type { OpenApiCommands } from '../openapi/openapi-commands.ts'
-import type { SessionCommands } from '../users/session-commands.ts'
+import type { TenantCommands } from '../tenants/tenant-commands.ts'
+import type { UserCommands } from '../users/user-commands.ts'
 
 /** What a resolver has at hand. It reads through finders that start from a tenant, and writes through commands alone. */
 export interface GraphQLContext {
@@ -15,7 +16,8 @@ export interface GraphQLContext {
   readonly provenUserIds: Set<string>
   readonly clock: Clock
   readonly prisma: PrismaClient
-  readonly sessionCommands: SessionCommands
+  readonly userCommands: UserCommands
+  readonly tenantCommands: TenantCommands
   readonly keyCommands: KeyCommands
   readonly openApi: OpenApiCommands
   readonly systemConfig: SystemConfig

@@ -79,10 +79,12 @@ function invalidArgument(argument: string, detail: string): KeywardError {
 }
 
 export interface Keyset<Row> {
-  /** Name of the column that is sorted by; ties are broken by `id`, in the same direction. */
+  /** Name of the column that is sorted by; ties are broken by the id, in the same direction. */
   readonly column: keyof Row & string
   /** When `column` is a relation to one row or none: the column of that row. */
   readonly field?: string
+  /** Name of the column with the id that is unique in the list; `id` when absent. */
+  readonly idColumn?: keyof Row & string
   /** Whether a row without a value stands before or after all that have one; absent when all have one. */
   readonly absent?: 'lowest' | 'highest'
   readonly direction: Direction
@@ -104,7 +106,11 @@ export function pageQuery<Row>(page: Page, keyset: Keyset<Row>) {
     keyset.absent === undefined
       ? direction
       : { sort: direction, nulls: endsWithAbsent(keyset, direction) ? 'last' : 'first' }
-  return { where: { AND: bounds }, orderBy: [at(keyset, sort), { id: direction }], take: page.limit + 1 }
+  return {
+    where: { AND: bounds },
+    orderBy: [at(keyset, sort), { [keyset.idColumn ?? 'id']: direction }],
+    take: page.limit + 1,
+  }
 }
 
 /** What a cursor says of the order that it is good for. */
@@ -136,7 +142,7 @@ function beyond<Row>(cursor: Cursor, argument: string, keyset: Keyset<Row>, dire
     throw invalidArgument(argument, 'is a cursor of another order; begin again without one, or ask for that order')
   }
   const operator = direction === 'asc' ? 'gt' : 'lt'
-  const sameKeyFurther = { id: { [operator]: cursor.id } }
+  const sameKeyFurther = { [keyset.idColumn ?? 'id']: { [operator]: cursor.id } }
   const absentIsBeyond = keyset.absent !== undefined && endsWithAbsent(keyset, direction)
   if (cursor.value === null) {
     if (keyset.absent === undefined) throw notOurs(argument)
@@ -162,17 +168,13 @@ export interface Connection<Row> {
 }
 
 /** The rows of `pageQuery` as a Relay connection (GraphQL Cursor Connections Specification). */
-export function toConnection<Row extends { id: string }>(
-  rows: readonly Row[],
-  page: Page,
-  keyset: Keyset<Row>,
-): Connection<Row> {
+export function toConnection<Row>(rows: readonly Row[], page: Page, keyset: Keyset<Row>): Connection<Row> {
   const kept = rows.slice(0, page.limit)
   if (page.backwards) kept.reverse()
   const more = rows.length > page.limit
   const order = nameOrder(keyset)
   const edges = kept.map((node) => ({
-    cursor: formatCursor({ order, value: keyset.valueOf(node), id: node.id }),
+    cursor: formatCursor({ order, value: keyset.valueOf(node), id: idOf(node, keyset) }),
     node,
   }))
   return {
@@ -184,6 +186,10 @@ export function toConnection<Row extends { id: string }>(
       endCursor: edges.at(-1)?.cursor ?? null,
     },
   }
+}
+
+function idOf<Row>(row: Row, { idColumn }: Keyset<Row>): string {
+  return String(Reflect.get(Object(row), idColumn ?? 'id'))
 }
 
 /** Sort by when a row was made, newest first: the order of every list that nobody asked another order for. */

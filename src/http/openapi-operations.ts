@@ -32,6 +32,23 @@ export function createPathItems(): Readonly<Record<string, PathItem>> {
         },
       },
     },
+    '/.well-known/jwks.json': {
+      get: {
+        operationId: 'jwks',
+        tags: ['operation'],
+        summary: 'Public keys of access tokens',
+        description:
+          'What the access tokens of sessions are checked with: a JWK Set (RFC 7517). It may be kept for minutes.',
+        security: [],
+        responses: {
+          200: {
+            description: 'The keys.',
+            content: { 'application/jwk-set+json': { schema: { type: 'object' } } },
+          },
+          304: { description: 'They are those that `If-None-Match` names.' },
+        },
+      },
+    },
     '/openapi.json': {
       get: {
         operationId: 'openapi',

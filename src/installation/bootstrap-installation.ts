@@ -7,7 +7,7 @@ import { generateToken } from '../keys/token.ts'
 import { formatPublicId } from '../public-id.ts'
 import { createScope } from '../scopes/create-scope.ts'
 import type { Envelope } from '../secrets/envelope.ts'
-import { createTenant } from '../tenants/create-tenant.ts'
+import { createTenantCommand } from '../tenants/create-tenant.ts'
 import { PLATFORM_KEY_PREFIX } from '../tenants/tenant-rules.ts'
 import { type AccessTokenKey, generateAccessTokenKey } from '../users/access-tokens.ts'
 import type { Passwords } from '../users/passwords.ts'
@@ -129,7 +129,11 @@ const STARTER_SCOPES = ['orders:read', 'orders:write'] as const
 
 /** The tenant `acme` with two scopes and a key that holds one of them, made by the same commands as any other. */
 async function createStarterTenant(work: Work, keyCommands: KeyCommands): Promise<Change<string>> {
-  const tenant = await performChange(createTenant, work, { name: 'Acme', slug: 'acme', keyPrefix: 'acme' })
+  const tenant = await performChange(createTenantCommand({ signupIsOpen: false }), work, {
+    name: 'Acme',
+    slug: 'acme',
+    keyPrefix: 'acme',
+  })
   const inTenant = { ...work, tenantId: tenant.value.id }
   const tenantId = formatPublicId('Tenant', tenant.value.id)
   const changes: Change<unknown>[] = []

@@ -7,7 +7,6 @@ import { NEWEST_FIRST, pageQuery, parsePage, toConnection } from '../graphql/key
 import { planConnectionRows } from '../graphql/row-plan.ts'
 import { commandErrors } from '../graphql/user-errors.ts'
 import { parsePublicIdOf } from '../public-id.ts'
-import { createTenant } from './create-tenant.ts'
 import { deleteTenant } from './delete-tenant.ts'
 import { resumeTenant } from './resume-tenant.ts'
 import { suspendTenant } from './suspend-tenant.ts'
@@ -132,10 +131,11 @@ const TenantDeletePayload = builder.objectRef<string>('TenantDeletePayload').imp
 builder.mutationFields((t) => ({
   tenantCreate: t.field({
     type: tenantPayload('TenantCreatePayload', 'The tenant as it was created.', 'The new tenant.'),
-    description: 'Create a tenant. Requires `tenants:create`.',
+    description:
+      'Create a tenant. Requires `tenants:create`, in the platform tenant; where people can sign up, a session is enough, and the caller is the first owner.',
     errors: commandErrors('VALIDATION_FAILED', 'CONFLICT'),
     args: { input: t.arg({ type: TenantCreateInput, required: true, description: 'The new tenant.' }) },
-    resolve: (_root, { input }, ctx) => ctx.execute(createTenant, input),
+    resolve: (_root, { input }, ctx) => ctx.execute(ctx.tenantCommands.create, input),
   }),
   tenantUpdate: t.field({
     type: tenantPayload('TenantUpdatePayload', 'The tenant that was changed.'),

@@ -3,9 +3,6 @@ import { KeywardError } from '../errors/keyward-error.ts'
 import type { Clock } from '../lib/clock.ts'
 import { formatPublicId, type PublicIdTypename, parsePublicIdOf } from '../public-id.ts'
 
-/** Seconds that an access token lives. A stolen one is good for that long at most, or until its session ends. */
-export const ACCESS_TOKEN_TTL_SECONDS = 15 * 60
-
 const ALGORITHM = 'EdDSA'
 const ISSUER = 'keyward'
 
@@ -16,6 +13,8 @@ export interface AccessTokenClaims {
 }
 
 export interface AccessTokens {
+  /** What others check our tokens with: the public key as a JSON Web Key (RFC 7517) with its id and use. */
+  readonly publicJwk: JWK
   /** A JWT (RFC 7519) signed with Ed25519 (RFC 8037). */
   issue(claims: AccessTokenClaims): Promise<{ accessToken: string; expiresAt: Date }>
   /** What the token says. Throws UNAUTHENTICATED for one that is malformed, forged, expired or meant for others. */
@@ -34,14 +33,17 @@ export async function generateAccessTokenKey(keyId: string): Promise<AccessToken
   return { keyId, publicJwk: await exportJWK(publicKey), privateJwk: await exportJWK(privateKey) }
 }
 
-export async function createAccessTokens(key: AccessTokenKey, clock: Clock): Promise<AccessTokens> {
+/** @param ttlSeconds how long a token lives: a stolen one is good for that long, or until its session ends */
+export async function createAccessTokens(key: AccessTokenKey, clock: Clock, ttlSeconds: number): Promise<AccessTokens> {
   const publicKey = await importJWK(key.publicJwk, ALGORITHM)
   const privateKey = await importJWK(key.privateJwk, ALGORITHM)
 
   return {
+    publicJwk: { ...key.publicJwk, kid: key.keyId, alg: ALGORITHM, use: 'sig' },
+
     async issue({ userId, sessionId }) {
       const issuedAt = Math.floor(clock.now() / 1000)
-      const expiresAt = issuedAt + ACCESS_TOKEN_TTL_SECONDS
+      const expiresAt = issuedAt + ttlSeconds
       const accessToken = await new SignJWT({ sid: formatPublicId('Session', sessionId) })
         .setProtectedHeader({ alg: ALGORITHM, kid: key.keyId, typ: 'JWT' })
         .setIssuer(ISSUER)

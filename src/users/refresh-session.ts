@@ -4,7 +4,8 @@ import type { Prisma } from '../generated/prisma/client.ts'
 import { formatPublicId } from '../public-id.ts'
 import type { AccessTokens } from './access-tokens.ts'
 import type { SessionTokens } from './create-session.ts'
-import { generateRefreshToken, hashRefreshToken, REFRESH_TOKEN_TTL_MS } from './refresh-token.ts'
+import { describeFailure } from './failed-authentication.ts'
+import { generateOneTimeToken, hashOneTimeToken } from './one-time-token.ts'
 import { OLDEST_FIRST } from './user-store.ts'
 
 const refused = () => new KeywardError('INVALID_CREDENTIALS', 'The refresh token does not count; log in again.')
@@ -22,14 +23,15 @@ const SESSION = {
  */
 export function refreshSessionCommand(deps: {
   accessTokens: AccessTokens
+  refreshTokenTtlMs: number
   platformTenantId: () => string
 }): Command<{ refreshToken: string }, SessionTokens> {
   return defineCommand({
     name: 'refresh-session',
     access: () => ({ kind: 'public' }),
     validate: () => [],
-    async execute({ tx, now, randomBytes }, input) {
-      const hash = hashRefreshToken(input.refreshToken)
+    async execute({ tx, now, randomBytes, origin }, input) {
+      const hash = hashOneTimeToken(input.refreshToken)
       // Marking it used is what decides between two that come at once: the second waits for the first, then finds it used.
       const { count } = await tx.refreshToken.updateMany({
         where: { hash, usedAt: null, expiresAt: { gt: now }, session: { endedAt: null } },
@@ -56,17 +58,25 @@ export function refreshSessionCommand(deps: {
               detail: { reason: reused ? 'refresh token used twice' : 'refresh token unknown, expired or ended' },
             },
           ],
+          events: [
+            describeFailure(
+              tenantId,
+              'REFRESH_TOKEN',
+              token && formatPublicId('User', token.session.userId),
+              origin.ip,
+            ),
+          ],
         }
       }
 
       const { id: sessionId, userId } = token.session
-      const expiresAt = new Date(now.getTime() + REFRESH_TOKEN_TTL_MS)
-      const next = generateRefreshToken(randomBytes)
+      const expiresAt = new Date(now.getTime() + deps.refreshTokenTtlMs)
+      const next = generateOneTimeToken(randomBytes)
       await tx.refreshToken.create({ data: { hash: next.hash, sessionId, createdAt: now, expiresAt } })
       await tx.session.update({ where: { id: sessionId }, data: { expiresAt } })
       const access = await deps.accessTokens.issue({ userId, sessionId })
       return {
-        value: { userId, refreshToken: next.refreshToken, ...access },
+        value: { userId, refreshToken: next.token, ...access },
         audit: [{ tenantId, action: 'session.refreshed', outcome: 'SUCCESS', resource, detail: {} }],
         events: [],
         invalidate: [],

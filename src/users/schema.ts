@@ -10,16 +10,16 @@ function ownUserIds({ caller: { actor }, provenUserIds }: GraphQLContext): strin
   return [...(actor.kind === 'user' ? [actor.userId] : []), ...provenUserIds]
 }
 
-/** Memberships that the caller may know of: its own, and those of tenants that it may see. */
+/** Memberships that the caller may know of: its own, and those of tenants whose members it may see. */
 function visibleMemberships(ctx: GraphQLContext) {
-  const tenantIds = visibleTenantIds(ctx.caller.actor, 'tenants:read')
+  const tenantIds = visibleTenantIds(ctx.caller.actor, 'members:read')
   if (tenantIds === 'all') return {}
   return { OR: [{ tenantId: { in: [...tenantIds] } }, { userId: { in: ownUserIds(ctx) } }] }
 }
 
-/** People that the caller may know of: itself, and the members of tenants that it may see. */
+/** People that the caller may know of: itself, and the members of tenants whose members it may see. */
 export function visibleUsers(ctx: GraphQLContext) {
-  const tenantIds = visibleTenantIds(ctx.caller.actor, 'tenants:read')
+  const tenantIds = visibleTenantIds(ctx.caller.actor, 'members:read')
   if (tenantIds === 'all') return {}
   return { OR: [{ id: { in: ownUserIds(ctx) } }, { memberships: { some: { tenantId: { in: [...tenantIds] } } } }] }
 }
@@ -34,7 +34,7 @@ export const Role = builder.enumType('Role', {
   },
 })
 
-const Membership = builder.prismaObject('Membership', {
+export const Membership = builder.prismaObject('Membership', {
   description: "A person's place in a tenant.",
   fields: (t) => ({
     role: t.expose('role', { type: Role }),
@@ -77,7 +77,8 @@ const SessionTokensType = builder.interfaceRef<SessionTokens>('SessionTokens').i
       description: 'Send it as `Authorization: Bearer`; a JWT signed with EdDSA.',
     }),
     refreshToken: t.exposeString('refreshToken', {
-      description: 'Exchange it for new tokens with `sessionRefresh`; it works once, within 7 days.',
+      description:
+        'Exchange it for new tokens with `sessionRefresh`; it works once, within 7 days unless the operator set another time.',
     }),
     expiresAt: t.expose('expiresAt', { type: 'DateTime', description: 'When the access token runs out.' }),
   }),
@@ -146,22 +147,23 @@ function proven(ctx: GraphQLContext, tokens: SessionTokens): SessionTokens {
 builder.mutationFields((t) => ({
   sessionCreate: t.field({
     type: SessionCreatePayload,
-    description: 'Log in with e-mail and password.',
+    description:
+      'Log in with e-mail and password. After a few failures an account is locked for the address that they came from, for a while.',
     errors: commandErrors('INVALID_CREDENTIALS', 'VALIDATION_FAILED'),
     args: { input: t.arg({ type: SessionCreateInput, required: true, description: 'Who logs in.' }) },
-    resolve: async (_root, { input }, ctx) => proven(ctx, await ctx.execute(ctx.sessionCommands.create, input)),
+    resolve: async (_root, { input }, ctx) => proven(ctx, await ctx.execute(ctx.userCommands.createSession, input)),
   }),
   sessionRefresh: t.field({
     type: SessionRefreshPayload,
     description: 'Exchange a refresh token for new tokens. Sent twice, it ends the session.',
     errors: commandErrors('INVALID_CREDENTIALS'),
     args: { input: t.arg({ type: SessionRefreshInput, required: true, description: 'Which session goes on.' }) },
-    resolve: async (_root, { input }, ctx) => proven(ctx, await ctx.execute(ctx.sessionCommands.refresh, input)),
+    resolve: async (_root, { input }, ctx) => proven(ctx, await ctx.execute(ctx.userCommands.refreshSession, input)),
   }),
   sessionEnd: t.field({
     type: SessionEndPayload,
     description: 'Log out: no token of the session counts from now on. Requires a session.',
     errors: commandErrors('NOT_FOUND'),
-    resolve: (_root, _args, ctx) => ctx.execute(ctx.sessionCommands.end, {}),
+    resolve: (_root, _args, ctx) => ctx.execute(ctx.userCommands.endSession, {}),
   }),
 }))

@@ -6,6 +6,8 @@ import { type GraphQLAnswer, sendGraphQL } from '../harness/client.ts'
 import { findAuditRecords, findOutboxRecords } from '../harness/records.ts'
 import {
   seedAdmin,
+  seedInvitation,
+  seedPerson,
   seedPlatformUser,
   seedSession,
   seedUser,
@@ -30,7 +32,7 @@ interface Person {
 
 let app: TestApp
 let tenant: TenantSeed
-let ownerId: string
+
 const people = new Map<CallerName, Person>()
 
 beforeAll(async () => {
@@ -41,12 +43,12 @@ beforeAll(async () => {
     people.set(role, await seedUser(app, { tenantId: tenant.tenantId, role }))
     people.set(`platform ${role}`, await seedPlatformUser(app, role))
   }
-  ownerId = people.get('OWNER')?.userId ?? ''
 })
 afterAll(() => app.stop())
 
 function expectedOutcome({ allowed }: FieldCase, caller: CallerName): Outcome {
   if (allowed === 'public') return 'allowed'
+  if (allowed === 'nobody') return 'FORBIDDEN'
   if (caller === 'anonymous') return 'UNAUTHENTICATED'
   const isAdmin = caller === 'platform OWNER' || caller === 'platform ADMIN'
   if (allowed === 'session' || isAdmin) return 'allowed'
@@ -68,8 +70,10 @@ function readOutcome({ data, errors }: GraphQLAnswer<Record<string, unknown>>): 
 
 async function call(name: string, fieldCase: FieldCase, caller: CallerName, requestId: string) {
   const { apiKeyId } = await tenant.key()
+  const { tenantId } = tenant
   const scopeId = await tenant.scope(`${uniqueName()}:read`)
-  const ids: ThingIds = { tenantId: tenant.tenantId, apiKeyId, scopeId, userId: ownerId }
+  const { userId } = await seedPerson(app, { tenantId, role: 'VIEWER' })
+  const ids: ThingIds = { tenantId, apiKeyId, scopeId, userId, invitationId: await seedInvitation(app, tenantId) }
   const person = people.get(caller)
   // Ending a session ends it: whoever does so needs another one afterwards.
   const session =
@@ -98,7 +102,7 @@ describe.each(Object.entries(FIELD_CASES))('%s', (name, fieldCase) => {
     // The viewer is null for nobody: that is an answer, not a refusal.
     expect(name === 'Query.viewer' && caller === 'anonymous' ? 'allowed' : outcome).toBe(expected)
 
-    if (!name.startsWith('Mutation.') || expected === 'allowed') return
+    if (!name.startsWith('Mutation.') || expected === 'allowed' || fieldCase.allowed === 'nobody') return
     const records = await findAuditRecords(app, requestId)
     expect(await findOutboxRecords(app, requestId)).toEqual([])
     if (expected === 'UNAUTHENTICATED') expect(records).toEqual([])

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import type { Role } from '../generated/graphql/graphql.ts'
+import { ADMIN_PASSWORD } from '../harness/app.ts'
 import { uniqueName } from '../harness/seed.ts'
 
 /** Ids of things of one tenant. */
@@ -7,7 +8,10 @@ export interface ThingIds {
   readonly tenantId: string
   readonly apiKeyId: string
   readonly scopeId: string
+  /** A VIEWER of the tenant. */
   readonly userId: string
+  /** One that is open. */
+  readonly invitationId: string
 }
 
 /** How every root field of the schema is called, and who may. A field without an entry fails the tests that use this. */
@@ -18,9 +22,10 @@ export interface FieldCase {
   readonly ids?: Readonly<Record<string, readonly (keyof ThingIds)[]>>
   /**
    * `public`: for everybody. `session`: for every person. `platform`: for admins of the installation. Roles: for those
-   * who have one of them in the tenant, and for admins of the installation.
+   * who have one of them in the tenant, and for admins of the installation. `nobody`: for nobody, with the settings that
+   * hold when none is given.
    */
-  readonly allowed: 'public' | 'session' | 'platform' | readonly Role[]
+  readonly allowed: 'nobody' | 'public' | 'session' | 'platform' | readonly Role[]
   /** For a query that answers with what the caller may see, and so with less rather than with a refusal. */
   readonly answersWithLess?: true
 }
@@ -34,7 +39,7 @@ const OPENAPI = JSON.stringify({
   info: { title: 'Pets', version: '1' },
   paths: { '/pets': { get: {} } },
 })
-const EVERY_THING: readonly (keyof ThingIds)[] = ['tenantId', 'apiKeyId', 'scopeId', 'userId']
+const EVERY_THING: readonly (keyof ThingIds)[] = ['tenantId', 'apiKeyId', 'scopeId', 'userId', 'invitationId']
 
 export const FIELD_CASES: Readonly<Record<string, FieldCase>> = {
   'Query.viewer': { document: '{ viewer { __typename } }', allowed: 'public' },
@@ -104,13 +109,52 @@ export const FIELD_CASES: Readonly<Record<string, FieldCase>> = {
   },
   'Mutation.sessionCreate': {
     document: `mutation ($input: SessionCreateInput!) { sessionCreate(input: $input) { ${RESULT} } }`,
-    variables: () => ({ input: { email: 'nobody@example.com', password: 'not this one' } }),
+    variables: () => ({ input: { email: `${uniqueName()}@example.com`, password: 'not this one' } }),
     allowed: 'public',
   },
   'Mutation.sessionRefresh': {
     document: `mutation ($input: SessionRefreshInput!) { sessionRefresh(input: $input) { ${RESULT} } }`,
     variables: () => ({ input: { refreshToken: 'none' } }),
     allowed: 'public',
+  },
+  'Mutation.userRegister': {
+    document: `mutation ($input: UserRegisterInput!) { userRegister(input: $input) { ${RESULT} } }`,
+    variables: () => ({ input: { email: `${uniqueName()}@example.com`, password: 'orange staple under rivers' } }),
+    allowed: 'nobody',
+  },
+  'Mutation.passwordChange': {
+    document: `mutation ($input: PasswordChangeInput!) { passwordChange(input: $input) { ${RESULT} } }`,
+    variables: () => ({ input: { currentPassword: ADMIN_PASSWORD, newPassword: 'short' } }),
+    allowed: 'session',
+  },
+  'Mutation.memberInvite': {
+    document: `mutation ($input: MemberInviteInput!) { memberInvite(input: $input) { ${RESULT} } }`,
+    variables: ({ tenantId }) => ({ input: { tenantId, email: `${uniqueName()}@example.com`, role: 'ADMIN' } }),
+    ids: { 'input.tenantId': ['tenantId'] },
+    allowed: ADMINS,
+  },
+  'Mutation.invitationAccept': {
+    document: `mutation ($input: InvitationAcceptInput!) { invitationAccept(input: $input) { ${RESULT} } }`,
+    variables: () => ({ input: { token: 'none' } }),
+    allowed: 'public',
+  },
+  'Mutation.invitationRevoke': {
+    document: `mutation ($id: ID!) { invitationRevoke(id: $id) { ${RESULT} } }`,
+    variables: ({ invitationId }) => ({ id: invitationId }),
+    ids: { id: ['invitationId'] },
+    allowed: ADMINS,
+  },
+  'Mutation.memberRoleSet': {
+    document: `mutation ($input: MemberRoleSetInput!) { memberRoleSet(input: $input) { ${RESULT} } }`,
+    variables: ({ tenantId, userId }) => ({ input: { tenantId, userId, role: 'DEVELOPER' } }),
+    ids: { 'input.tenantId': ['tenantId'], 'input.userId': ['userId'] },
+    allowed: ADMINS,
+  },
+  'Mutation.memberRemove': {
+    document: `mutation ($input: MemberRemoveInput!) { memberRemove(input: $input) { ${RESULT} } }`,
+    variables: ({ tenantId, userId }) => ({ input: { tenantId, userId } }),
+    ids: { 'input.tenantId': ['tenantId'], 'input.userId': ['userId'] },
+    allowed: ADMINS,
   },
   'Mutation.sessionEnd': { document: `mutation { sessionEnd { ${RESULT} } }`, allowed: 'session' },
   'Mutation.tenantCreate': {

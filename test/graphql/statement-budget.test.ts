@@ -1,10 +1,13 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { ADMIN_PASSWORD, startTestApp, type TestApp } from '../harness/app.ts'
 import { sendGraphQL, sendVerify } from '../harness/client.ts'
+import { MemberInvite } from '../harness/people-operations.ts'
 import {
   type AdminSeed,
   type SessionSeed,
   seedAdmin,
+  seedInvitation,
+  seedPerson,
   seedUser,
   type TenantSeed,
   type UserSeed,
@@ -21,7 +24,7 @@ let member: UserSeed
 
 /** A hundred keys, made by as many different people and keys. */
 beforeAll(async () => {
-  app = await startTestApp()
+  app = await startTestApp({ env: { SIGNUP: 'open' } })
   admin = await seedAdmin(app)
   tenant = await admin.tenant()
   await tenant.scope('orders:read')
@@ -195,13 +198,22 @@ const beforehand: Record<string, string> = {
   'Mutation.apiKeyCreditsAdd': 'Mutation.apiKeyCreditsSet',
 }
 
+/** What a person who is new joins with. */
+async function invite(tenantId: string) {
+  const input = { tenantId, email: `${uniqueName()}@example.com`, role: 'VIEWER' as const }
+  const { data } = await sendGraphQL(app, MemberInvite, { input }, admin.accessToken)
+  if (data?.memberInvite.__typename !== 'MemberInvitePayload') throw new Error(JSON.stringify(data))
+  return { token: data.memberInvite.acceptToken, password: 'orange staple under rivers' }
+}
+
 test.each(mutations)('%s takes at most 14 statements', async (name, { document, variables, allowed }) => {
   const { tenantId, ...ownTenant } = await admin.tenant()
   const keyName = uniqueName()
   const { apiKeyId } = await ownTenant.key({ name: keyName })
   const scopeId = await ownTenant.scope('orders:read')
   const user = await seedUser(app, { tenantId, role: 'OWNER' })
-  const ids = { tenantId, apiKeyId, scopeId, userId: user.userId }
+  const { userId } = await seedPerson(app, { tenantId, role: 'VIEWER' })
+  const ids = { tenantId, apiKeyId, scopeId, userId, invitationId: await seedInvitation(app, tenantId) }
   const isOfPlatform = allowed === 'platform' || allowed.length === 0
   const token = isOfPlatform ? admin.accessToken : user.accessToken
   const given: Record<string, object> = {
@@ -209,7 +221,11 @@ test.each(mutations)('%s takes at most 14 statements', async (name, { document, 
     'Mutation.sessionRefresh': { input: { refreshToken: user.refreshToken } },
     'Mutation.apiKeyDelete': { id: apiKeyId, confirmName: keyName },
     'Mutation.tenantDelete': { id: tenantId, confirmSlug: ownTenant.slug },
+    'Mutation.passwordChange': {
+      input: { currentPassword: ADMIN_PASSWORD, newPassword: 'orange staple under rivers' },
+    },
   }
+  if (name === 'Mutation.invitationAccept') given[name] = { input: await invite(tenantId) }
   const first = FIELD_CASES[beforehand[name] ?? '']
   if (first) await sendGraphQL(app, first.document, first.variables?.(ids) ?? {}, token)
 

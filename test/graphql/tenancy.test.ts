@@ -11,6 +11,8 @@ import {
   findPlatformTenantId,
   type SessionSeed,
   seedAdmin,
+  seedInvitation,
+  seedPerson,
   seedUser,
   type TenantSeed,
   type UserSeed,
@@ -18,7 +20,13 @@ import {
 } from '../harness/seed.ts'
 import { FIELD_CASES, type FieldCase, type ThingIds } from './field-cases.ts'
 
-const TYPES = { tenantId: 'Tenant', apiKeyId: 'ApiKey', scopeId: 'Scope', userId: 'User' } as const
+const TYPES = {
+  tenantId: 'Tenant',
+  apiKeyId: 'ApiKey',
+  scopeId: 'Scope',
+  userId: 'User',
+  invitationId: 'Invitation',
+} as const
 
 let app: TestApp
 let own: ThingIds
@@ -42,8 +50,8 @@ async function seedThings(tenant: TenantSeed): Promise<ThingIds> {
   const { tenantId } = tenant
   const scopeId = await tenant.scope('orders:read')
   const { apiKeyId } = await tenant.key()
-  const { userId } = await seedUser(app, { tenantId, role: 'OWNER' })
-  return { tenantId, scopeId, apiKeyId, userId }
+  const { userId } = await seedPerson(app, { tenantId, role: 'VIEWER' })
+  return { tenantId, scopeId, apiKeyId, userId, invitationId: await seedInvitation(app, tenantId) }
 }
 
 /** Every place where an id comes in, as `argument` or `argument.field`. */
@@ -146,6 +154,9 @@ describe.each(cases)("another tenant's $thing as $path of $name", ({ name, path,
   })
 
   test('is found when it is the own one', async () => {
+    // The one before may have been removed by now.
+    const { userId } = await seedPerson(app, { tenantId: own.tenantId, role: 'VIEWER' })
+    own = { ...own, userId }
     const mine = await call(fieldCase, path, own[thing])
     expect(mine.text).not.toMatch(/NOT_FOUND|:null\}\}$/)
   })

@@ -62,6 +62,7 @@ describe('the document', () => {
       '/healthz',
       '/readyz',
       '/metrics',
+      '/.well-known/jwks.json',
       '/openapi.json',
       '/docs',
     ])

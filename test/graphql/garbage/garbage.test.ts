@@ -6,7 +6,7 @@ import { ERROR_CODES } from '../../../src/errors/catalogue.ts'
 import { startTestApp, type TestApp } from '../../harness/app.ts'
 import { send, sendGraphQL, sendVerify } from '../../harness/client.ts'
 import { Viewer } from '../../harness/operations.ts'
-import { seedAdmin, seedUser, type TenantSeed } from '../../harness/seed.ts'
+import { seedAdmin, seedInvitation, seedPerson, seedUser, type TenantSeed } from '../../harness/seed.ts'
 import type { ThingIds } from '../field-cases.ts'
 import { createRandom } from './random.ts'
 import { type GarbageRequest, type GarbageSources, makeGarbage } from './requests.ts'
@@ -44,7 +44,8 @@ async function seedThings(tenant: TenantSeed): Promise<ThingIds> {
   const { tenantId } = tenant
   const scopeId = await tenant.scope('orders:read')
   const { apiKeyId } = await tenant.key()
-  return { tenantId, scopeId, apiKeyId, userId: (await seedUser(app, { tenantId, role: 'OWNER' })).userId }
+  const { userId } = await seedPerson(app, { tenantId, role: 'VIEWER' })
+  return { tenantId, scopeId, apiKeyId, userId, invitationId: await seedInvitation(app, tenantId) }
 }
 
 const agent = new Agent({ keepAlive: true, maxSockets: AT_ONCE })

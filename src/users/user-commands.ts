@@ -1,0 +1,28 @@
+import { acceptInvitationCommand } from './accept-invitation.ts'
+import { changePasswordCommand } from './change-password.ts'
+import { type CreateSessionDeps, createSessionCommand } from './create-session.ts'
+import { endSessionCommand } from './end-session.ts'
+import { inviteMemberCommand } from './invite-member.ts'
+import { refreshSessionCommand } from './refresh-session.ts'
+import { registerUserCommand } from './register-user.ts'
+
+export type UserCommands = ReturnType<typeof createUserCommands>
+
+export interface UserCommandsDeps extends CreateSessionDeps {
+  readonly invitationTtlMs: number
+  /** Whether everybody may sign up. */
+  readonly signupIsOpen: boolean
+}
+
+/** The commands of people, with the services that they share. */
+export function createUserCommands(deps: UserCommandsDeps) {
+  return {
+    createSession: createSessionCommand(deps),
+    refreshSession: refreshSessionCommand(deps),
+    endSession: endSessionCommand(deps),
+    register: registerUserCommand({ ...deps, isOpen: deps.signupIsOpen }),
+    changePassword: changePasswordCommand(deps),
+    inviteMember: inviteMemberCommand(deps),
+    acceptInvitation: acceptInvitationCommand(deps),
+  }
+}

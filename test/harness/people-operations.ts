@@ -1,0 +1,83 @@
+import { graphql } from '../generated/graphql/gql.ts'
+
+/** What people do about accounts and members. */
+export const UserRegister = graphql(`
+  mutation UserRegister($input: UserRegisterInput!) {
+    userRegister(input: $input) {
+      __typename
+      ... on UserRegisterPayload { user { id email name memberships { role } } }
+      ... on UserError { code message path }
+    }
+  }
+`)
+
+export const PasswordChange = graphql(`
+  mutation PasswordChange($input: PasswordChangeInput!) {
+    passwordChange(input: $input) {
+      __typename
+      ... on PasswordChangePayload { user { id } }
+      ... on UserError { code message path }
+    }
+  }
+`)
+
+export const MemberInvite = graphql(`
+  mutation MemberInvite($input: MemberInviteInput!) {
+    memberInvite(input: $input) {
+      __typename
+      ... on MemberInvitePayload { acceptToken invitation { id email role status createdAt expiresAt tenant { id } } }
+      ... on UserError { code message path }
+    }
+  }
+`)
+
+export const InvitationAccept = graphql(`
+  mutation InvitationAccept($input: InvitationAcceptInput!) {
+    invitationAccept(input: $input) {
+      __typename
+      ... on InvitationAcceptPayload { membership { user { id email name } tenant { id } role } }
+      ... on UserError { code message path }
+    }
+  }
+`)
+
+export const InvitationRevoke = graphql(`
+  mutation InvitationRevoke($id: ID!) {
+    invitationRevoke(id: $id) {
+      __typename
+      ... on InvitationRevokePayload { invitation { id status revokedAt } }
+      ... on UserError { code message path }
+    }
+  }
+`)
+
+export const MemberRoleSet = graphql(`
+  mutation MemberRoleSet($input: MemberRoleSetInput!) {
+    memberRoleSet(input: $input) {
+      __typename
+      ... on MemberRoleSetPayload { membership { user { id } tenant { id } role } }
+      ... on UserError { code message path }
+    }
+  }
+`)
+
+export const MemberRemove = graphql(`
+  mutation MemberRemove($input: MemberRemoveInput!) {
+    memberRemove(input: $input) {
+      __typename
+      ... on MemberRemovePayload { tenant { id } }
+      ... on UserError { code message path }
+    }
+  }
+`)
+
+export const Members = graphql(`
+  query Members($id: ID!, $first: Int, $after: String) {
+    tenant(id: $id) {
+      members(first: $first, after: $after) {
+        totalCount pageInfo { hasNextPage endCursor } nodes { role user { id email } }
+      }
+      invitations(first: $first) { totalCount nodes { id email role status } }
+    }
+  }
+`)
