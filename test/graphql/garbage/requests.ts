@@ -210,6 +210,13 @@ const graphqlMakers: readonly Maker[] = [
     const query = `{ ${Array.from({ length: random.pick([20, 40, 700]) }, (_, index) => `a${index}: viewer { __typename }`).join(' ')} }`
     return graphqlWith('many aliases', JSON.stringify({ query }), random.pick(accessTokens))
   },
+  (random, { accessTokens, own }) => {
+    const documentId = random.pick([`sha256:${'0'.repeat(64)}`, anyText(random), anyValue(random)])
+    const persistedQuery = random.pick([anyValue(random), { version: 1, sha256Hash: random.pick(['0'.repeat(64), 7]) }])
+    const query = random.pick([null, '', anyCase(random, own).document])
+    const body = JSON.stringify({ query, documentId, extensions: random.pick([{ persistedQuery }, persistedQuery]) })
+    return graphqlWith('a hash of a document', body, random.pick(accessTokens))
+  },
   (random, { accessTokens, own }) => ({
     kind: 'GET with anything',
     method: random.pick(['GET', 'HEAD']),
