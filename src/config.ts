@@ -5,8 +5,15 @@ import { parseToken } from './keys/token.ts'
 import { parseMasterKey } from './secrets/master-key.ts'
 import { PLATFORM_KEY_PREFIX } from './tenants/tenant-rules.ts'
 import { parseIpRange } from './verify/access/ip-range.ts'
-import { CACHE_KEYS_DEFAULT, CACHE_KEYS_MAX, CACHE_KEYS_MIN } from './verify/cache-size.ts'
-import { FAILED_AUTHENTICATIONS_DEFAULT, FAILED_AUTHENTICATIONS_MAX } from './verify/failed-authentication-limit.ts'
+import {
+  FAILED_AUTHENTICATIONS_DEFAULT,
+  FAILED_AUTHENTICATIONS_MAX,
+} from './verify/authentication/failed-authentication-limit.ts'
+import { CACHE_KEYS_DEFAULT, CACHE_KEYS_MAX, CACHE_KEYS_MIN } from './verify/cache/cache-size.ts'
+import {
+  UNKNOWN_LOOKUPS_BURST_DEFAULT,
+  UNKNOWN_LOOKUPS_PER_SECOND_DEFAULT,
+} from './verify/cache/unknown-lookup-budget.ts'
 import {
   SIGNATURE_SKEW_SECONDS_DEFAULT,
   SIGNATURE_SKEW_SECONDS_MAX,
@@ -14,7 +21,6 @@ import {
   SIGNATURE_WINDOW_SECONDS_MAX,
   SIGNATURE_WINDOW_SECONDS_MIN,
 } from './verify/signature/signature-window.ts'
-import { UNKNOWN_LOOKUPS_BURST_DEFAULT, UNKNOWN_LOOKUPS_PER_SECOND_DEFAULT } from './verify/unknown-lookup-budget.ts'
 
 /** One environment variable: what it means, in which form it comes, and whether its value may be shown. */
 interface Setting<T> {

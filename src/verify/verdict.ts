@@ -1,5 +1,5 @@
+import type { KeySnapshot } from './cache/snapshot.ts'
 import type { LimitStatus } from './limits/limit-decision.ts'
-import type { KeySnapshot } from './snapshot.ts'
 import { DENIAL_DETAILS, type VerdictCode } from './verdict-code.ts'
 
 /** The answer to one verification. */

@@ -1,9 +1,9 @@
 import { randomBytes, randomUUID } from 'node:crypto'
 import type { Environment } from '../../src/keys/environment.ts'
 import { generateToken, hashToken, type TokenHash } from '../../src/keys/token.ts'
-import { createConfigRulesCompiler } from '../../src/verify/config-rules.ts'
+import { createConfigRulesCompiler } from '../../src/verify/cache/config-rules.ts'
+import { createSnapshotCompiler } from '../../src/verify/cache/snapshot.ts'
 import type { KeyRecord, KeySource } from '../../src/verify/ports.ts'
-import { createSnapshotCompiler } from '../../src/verify/snapshot.ts'
 
 export const TENANT_ACME = '01900000-0000-7000-8000-00000000000a'
 

@@ -245,6 +245,11 @@ describe('a source that is down', () => {
 })
 
 describe('garbage', () => {
+  let loggedBefore = 0
+  beforeAll(() => {
+    loggedBefore = fixture.logged.length
+  })
+
   test('arbitrary JSON is answered below 500', async () => {
     await fc.assert(
       fc.asyncProperty(fc.json(), async (body) => {
@@ -315,7 +320,7 @@ describe('garbage', () => {
   })
 
   test('none of it was a failure of ours', () => {
-    expect(fixture.logged).toEqual([])
+    expect(fixture.logged.slice(loggedBefore)).toEqual([])
   })
 })
 

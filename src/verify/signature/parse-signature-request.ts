@@ -1,5 +1,5 @@
 import type { InputIssue } from '../../errors/keyward-error.ts'
-import type { ParseVerifyRequest } from '../parse-verify-request.ts'
+import type { ParseVerifyRequest } from '../routes/parse-verify-request.ts'
 import type { VerifyRequest } from '../verify-request.ts'
 import { findCanonicalIssues, readCanonicalSignature } from './parse-canonical-signature.ts'
 import { parseSignedMessage } from './parse-signed-message.ts'

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { formatPublicId } from '../../../src/public-id.ts'
-import { createVerifyRequestParser } from '../../../src/verify/parse-verify-request.ts'
+import { createVerifyRequestParser } from '../../../src/verify/routes/parse-verify-request.ts'
 import { createSignatureRequestParser } from '../../../src/verify/signature/parse-signature-request.ts'
 import vectors from '../../vectors/signatures.json' with { type: 'json' }
 

@@ -1,0 +1,111 @@
+import { createLru, type LruEntry } from '../../lib/lru.ts'
+import type { KeyHandle } from './key-handle.ts'
+import type { KeySnapshot } from './snapshot.ts'
+
+/** What was read for one token, and when. */
+export interface CacheEntry extends LruEntry {
+  readonly handle: KeyHandle
+  /** Null when the source knows no such token. */
+  readonly snapshot: KeySnapshot | null
+  /** Never: what is older than its limit is served in another form. */
+  readonly stale: false
+  /** When the read began, by the clock. */
+  readonly readAt: number
+  /** The generation of trust in which the read began; see `SnapshotCache.distrust`. */
+  readonly generation: number
+  /** From this age in milliseconds on, a hit starts a refresh. Set ahead when one starts. */
+  refreshAge: number
+}
+
+/** The entries, bounded, with the ways to find those that a change concerns. Known and unknown tokens are bounded apart. */
+export interface SnapshotStore {
+  readonly knownCount: number
+  readonly unknownCount: number
+  find(handle: KeyHandle): CacheEntry | undefined
+  /** The entry of a known token without counting as a use. */
+  peekKnown(handle: KeyHandle): CacheEntry | undefined
+  put(entry: CacheEntry): void
+  remove(handle: KeyHandle): void
+  removeKey(keyId: string): void
+  removeTenant(tenantId: string): void
+  removeUnknown(): void
+  clear(): void
+}
+
+export interface SnapshotStoreBounds {
+  readonly knownMax: number
+  readonly unknownMax: number
+}
+
+export function createSnapshotStore({ knownMax, unknownMax }: SnapshotStoreBounds): SnapshotStore {
+  const known = createLru<KeyHandle, CacheEntry>({ entriesMax: knownMax, onEvict: (_, entry) => unlink(entry) })
+  // Apart, so that a stranger who tries many tokens pushes out nothing but other failed tries.
+  const unknown = createLru<KeyHandle, CacheEntry>({ entriesMax: unknownMax })
+  const hashesByKey = new Map<string, Set<KeyHandle>>()
+  const hashesByTenant = new Map<string, Set<KeyHandle>>()
+
+  function link({ handle, snapshot }: CacheEntry): void {
+    if (snapshot === null) return
+    addTo(hashesByKey, snapshot.keyId, handle)
+    addTo(hashesByTenant, snapshot.tenantId, handle)
+  }
+
+  function unlink({ handle, snapshot }: CacheEntry): void {
+    if (snapshot === null) return
+    removeFrom(hashesByKey, snapshot.keyId, handle)
+    removeFrom(hashesByTenant, snapshot.tenantId, handle)
+  }
+
+  function remove(handle: KeyHandle): void {
+    const entry = known.peek(handle)
+    if (entry !== undefined) {
+      known.delete(handle)
+      unlink(entry)
+    }
+    unknown.delete(handle)
+  }
+
+  function removeEach(handlees: ReadonlySet<KeyHandle> | undefined): void {
+    for (const handle of [...(handlees ?? [])]) remove(handle)
+  }
+
+  return {
+    get knownCount() {
+      return known.size
+    },
+    get unknownCount() {
+      return unknown.size
+    },
+    find: (handle) => known.get(handle) ?? unknown.get(handle),
+    peekKnown: (handle) => known.peek(handle),
+    put(entry) {
+      remove(entry.handle)
+      if (entry.snapshot === null) unknown.set(entry.handle, entry)
+      else known.set(entry.handle, entry)
+      link(entry)
+    },
+    remove,
+    removeKey: (keyId) => removeEach(hashesByKey.get(keyId)),
+    removeTenant: (tenantId) => removeEach(hashesByTenant.get(tenantId)),
+    removeUnknown: () => unknown.clear(),
+    clear() {
+      known.clear()
+      unknown.clear()
+      hashesByKey.clear()
+      hashesByTenant.clear()
+    },
+  }
+}
+
+function addTo(index: Map<string, Set<KeyHandle>>, id: string, handle: KeyHandle): void {
+  const hashes = index.get(id)
+  if (hashes === undefined) index.set(id, new Set([handle]))
+  else hashes.add(handle)
+}
+
+function removeFrom(index: Map<string, Set<KeyHandle>>, id: string, handle: KeyHandle): void {
+  const hashes = index.get(id)
+  if (hashes === undefined) return
+  hashes.delete(handle)
+  if (hashes.size === 0) index.delete(id)
+}
