@@ -2,6 +2,7 @@ import { type CreateKeyDeps, createKeyCommand } from './create-key.ts'
 import { importKeysCommand } from './import-keys.ts'
 import { rotateKeyCommand } from './rotate-key.ts'
 import { updateKeyCommand } from './update-key.ts'
+import { updateKeysCommand } from './update-keys.ts'
 
 export type KeyCommands = ReturnType<typeof createKeyCommands>
 
@@ -10,6 +11,7 @@ export function createKeyCommands(deps: CreateKeyDeps) {
   return {
     create: createKeyCommand(deps),
     update: updateKeyCommand(deps),
+    updateMany: updateKeysCommand(deps),
     rotate: rotateKeyCommand(deps),
     import: importKeysCommand(deps),
   }

@@ -1,5 +1,6 @@
 import type { Permission } from '../actors/permissions.ts'
-import { type Command, defineTenantCommand } from '../commands/command.ts'
+import type { AuditEntry } from '../audit/audit-entry.ts'
+import { type Change, type Command, defineTenantCommand } from '../commands/command.ts'
 import { type InputIssue, KeywardError } from '../errors/keyward-error.ts'
 import type { DomainEvent } from '../events/event-types.ts'
 import type { ApiKey } from '../generated/prisma/client.ts'
@@ -57,29 +58,46 @@ export function defineKeyStateCommand<Input extends KeyStateInput>(spec: KeyStat
         where: { tenantId_id: { tenantId, id } },
         data: { ...spec.change(now, authorOf(actor), input), updatedAt: now, version: { increment: 1 } },
       })
-      const publicId = formatPublicId('ApiKey', id)
-      const event = spec.describe({ apiKeyId: publicId, name: key.name, environment: key.environment }, input)
-      return {
-        value: changed,
-        audit: [
-          {
-            tenantId,
-            action: event.type,
-            outcome: 'SUCCESS',
-            resource: { type: 'ApiKey', id: publicId },
-            detail: {
-              before: { status: deriveKeyStatus(key, now) },
-              after: {
-                status: deriveKeyStatus(changed, now),
-                disabledReason: changed.disabledReason,
-                revokedReason: changed.revokedReason,
-              },
-            },
-          },
-        ],
-        events: [{ ...event, tenantId } as KeyStateEvent],
-        invalidate: [{ kind: 'key', apiKeyId: id }],
-      }
+      const event = spec.describe(keyEventData(key), input)
+      return { value: changed, ...recordKeyStates(tenantId, now, [{ before: key, after: changed, event }]) }
     },
   })
+}
+
+interface KeyStateChange {
+  readonly before: ApiKey
+  readonly after: ApiKey
+  readonly event: Pick<KeyStateEvent, 'type' | 'data'>
+}
+
+export function keyEventData({ id, name, environment }: ApiKey): KeyStateEvent['data'] {
+  return { apiKeyId: formatPublicId('ApiKey', id), name, environment }
+}
+
+/** What is recorded and told of keys whose state changed. */
+export function recordKeyStates(
+  tenantId: string,
+  now: Date,
+  changes: readonly [KeyStateChange, ...KeyStateChange[]],
+): Pick<Change<ApiKey>, 'audit' | 'events' | 'invalidate'> {
+  const toEntry = ({ before, after, event }: KeyStateChange): AuditEntry => ({
+    tenantId,
+    action: event.type,
+    outcome: 'SUCCESS',
+    resource: { type: 'ApiKey', id: event.data.apiKeyId },
+    detail: {
+      before: { status: deriveKeyStatus(before, now) },
+      after: {
+        status: deriveKeyStatus(after, now),
+        disabledReason: after.disabledReason,
+        revokedReason: after.revokedReason,
+      },
+    },
+  })
+  const [first, ...rest] = changes
+  return {
+    audit: [toEntry(first), ...rest.map(toEntry)],
+    events: changes.map(({ event }) => ({ ...event, tenantId }) as KeyStateEvent),
+    invalidate: changes.map(({ after }) => ({ kind: 'key', apiKeyId: after.id })),
+  }
 }

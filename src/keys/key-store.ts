@@ -73,9 +73,12 @@ export async function insertKey(work: Pick<Work, 'tx' | 'now' | 'newId' | 'actor
 }
 
 /** Throws CONFLICT for a name that another live key of the environment has, and any other error as it is. */
-export function refuseTakenName(error: unknown, { name, environment }: Pick<NewKey, 'name' | 'environment'>): never {
-  if (!isUniqueViolation(error)) throw error
-  throw new KeywardError('CONFLICT', `There is a key named \`${name}\` for ${environment} already.`, {
+export function refuseTakenName(error: unknown, key: Pick<NewKey, 'name' | 'environment'>): never {
+  throw isUniqueViolation(error) ? refuseNameOf(key) : error
+}
+
+export function refuseNameOf({ name, environment }: Pick<NewKey, 'name' | 'environment'>): KeywardError {
+  return new KeywardError('CONFLICT', `There is a key named \`${name}\` for ${environment} already.`, {
     issues: [{ path: ['input', 'name'], detail: 'is taken' }],
   })
 }

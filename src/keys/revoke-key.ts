@@ -1,3 +1,4 @@
+import type { InputIssue } from '../errors/keyward-error.ts'
 import { findLineFault } from '../lib/text-fault.ts'
 import { REASON_CHARACTERS_MAX } from './key-rules.ts'
 import { defineKeyStateCommand } from './key-state-command.ts'
@@ -11,10 +12,7 @@ export interface RevokeKeyInput {
 export const revokeKey = defineKeyStateCommand<RevokeKeyInput>({
   name: 'revoke-key',
   permission: 'keys:revoke',
-  validate({ reason }) {
-    const fault = findLineFault(reason, REASON_CHARACTERS_MAX)
-    return fault === null ? [] : [{ path: ['input', 'reason'], detail: fault }]
-  },
+  validate: ({ reason }) => validateRevokeReason(reason),
   findObstacle: ({ revokedAt }) => (revokedAt === null ? null : 'The key is revoked already.'),
   change: (now, author, { reason }) => ({
     revokedAt: now,
@@ -24,3 +22,8 @@ export const revokeKey = defineKeyStateCommand<RevokeKeyInput>({
   }),
   describe: (key, { reason }) => ({ type: 'api_key.revoked', data: { ...key, reason } }),
 })
+
+export function validateRevokeReason(reason: string): readonly InputIssue[] {
+  const fault = findLineFault(reason, REASON_CHARACTERS_MAX)
+  return fault === null ? [] : [{ path: ['input', 'reason'], detail: fault }]
+}

@@ -85,7 +85,7 @@ const ApiKeyCreatePayload = builder.objectRef<CreatedKey>('ApiKeyCreatePayload')
   }),
 })
 
-const ApiKeyUpdateInput = builder.inputType('ApiKeyUpdateInput', {
+export const ApiKeyUpdateInput = builder.inputType('ApiKeyUpdateInput', {
   description: 'What changes about a key. What is absent stays as it is.',
   fields: (t) => ({
     name: t.string({ description: KEY_NAME_DESCRIPTION }),

@@ -34,6 +34,7 @@ const READERS = ['OWNER', 'ADMIN', 'DEVELOPER', 'VIEWER'] as const
 const WRITERS = ['OWNER', 'ADMIN', 'DEVELOPER'] as const
 const ADMINS = ['OWNER', 'ADMIN'] as const
 const RESULT = '__typename ... on UserError { code message path }'
+const BULK_RESULT = `... on BulkPayload { rows { index status error { code message path } } } ${RESULT}`
 const OPENAPI = JSON.stringify({
   openapi: '3.1.0',
   info: { title: 'Pets', version: '1' },
@@ -248,6 +249,20 @@ export const FIELD_CASES: Readonly<Record<string, FieldCase>> = {
     document: `mutation ($id: ID!, $input: ApiKeyRevokeInput!) { apiKeyRevoke(id: $id, input: $input) { ${RESULT} } }`,
     variables: ({ apiKeyId }) => ({ id: apiKeyId, input: { reason: 'test' } }),
     ids: { id: ['apiKeyId'] },
+    allowed: WRITERS,
+  },
+  'Mutation.apiKeysRevoke': {
+    document: `mutation ($input: ApiKeysRevokeInput!) { apiKeysRevoke(input: $input) { ${BULK_RESULT} } }`,
+    variables: ({ tenantId, apiKeyId }) => ({ input: { tenantId, ids: [apiKeyId], reason: 'test' } }),
+    ids: { 'input.tenantId': ['tenantId'], 'input.ids': ['apiKeyId'] },
+    allowed: WRITERS,
+  },
+  'Mutation.apiKeysUpdate': {
+    document: `mutation ($input: ApiKeysUpdateInput!) { apiKeysUpdate(input: $input) { ${BULK_RESULT} } }`,
+    variables: ({ tenantId, apiKeyId }) => ({
+      input: { tenantId, keys: [{ id: apiKeyId, changes: { ownerId: 'somebody' } }] },
+    }),
+    ids: { 'input.tenantId': ['tenantId'], 'input.keys.id': ['apiKeyId'] },
     allowed: WRITERS,
   },
   'Mutation.apiKeysImport': {

@@ -72,6 +72,8 @@ function setPath(variables: Record<string, unknown>, path: string, value: string
   const [head = '', ...rest] = path.split('.')
   if (rest.length === 0) return { ...variables, [head]: value }
   const below = variables[head]
+  if (Array.isArray(below))
+    return { ...variables, [head]: below.map((row) => setPath({ ...row }, rest.join('.'), value)) }
   if (typeof below !== 'object' || below === null) throw new Error(`There is no ${path}.`)
   return { ...variables, [head]: setPath({ ...below }, rest.join('.'), value) }
 }

@@ -80,6 +80,26 @@ export const ApiKeysImport = graphql(`
   }
 `)
 
+export const ApiKeysRevoke = graphql(`
+  mutation ApiKeysRevoke($input: ApiKeysRevokeInput!) {
+    apiKeysRevoke(input: $input) {
+      __typename
+      ... on BulkPayload { processed created updated skipped failed rows { index status id error { code message path } } }
+      ... on UserError { code message path }
+    }
+  }
+`)
+
+export const ApiKeysUpdate = graphql(`
+  mutation ApiKeysUpdate($input: ApiKeysUpdateInput!) {
+    apiKeysUpdate(input: $input) {
+      __typename
+      ... on BulkPayload { processed created updated skipped failed rows { index status id error { code message path } } }
+      ... on UserError { code message path }
+    }
+  }
+`)
+
 export const ApiKeyRevoke = graphql(`
   mutation ApiKeyRevoke($id: ID!, $input: ApiKeyRevokeInput!) {
     apiKeyRevoke(id: $id, input: $input) {
