@@ -343,7 +343,7 @@ export async function createApp(options: AppOptions): Promise<App> {
     await dataPlane.stop()
     await nonces.settle()
     await requestPurge.stop()
-    keyJobs.abort()
+    await keyJobs.stop()
     await keyWork.stop()
     await passwords.stop()
     await prisma.$disconnect()

@@ -45,8 +45,8 @@ export interface KeyJobs {
    * Rejects when the database cannot be reached; whatever a run did before its end is done for good.
    */
   runOnce(): Promise<void>
-  /** Makes the run under way end with the key that it is at. */
-  abort(): void
+  /** Ends the run under way with the key that it is at, and begins no other. */
+  stop(): Promise<void>
 }
 
 /** Any two numbers that nothing else locks. */
@@ -88,7 +88,8 @@ export function createKeyJobs(deps: KeyJobsDeps): KeyJobs {
       after: BEGINNING,
     },
   ]
-  let isAborted = false
+  const underWay = new Set<Promise<void>>()
+  let isStopping = false
 
   /** Each key is a transaction of its own: one that fails keeps no other from its due. */
   async function treatOne({ name, treat }: Work, key: KeyRef): Promise<void> {
@@ -121,7 +122,7 @@ export function createKeyJobs(deps: KeyJobsDeps): KeyJobs {
 
   async function runAll(): Promise<void> {
     const endAt = performance.now() + RUN_MS_MAX
-    const mustEnd = () => isAborted || performance.now() >= endAt
+    const mustEnd = () => isStopping || performance.now() >= endAt
     const before = { ...counts }
     await purgeEventSecrets(pool, new Date(clock.now()))
     for (const one of works) await work(one, mustEnd)
@@ -137,10 +138,14 @@ export function createKeyJobs(deps: KeyJobsDeps): KeyJobs {
   return {
     counts,
     async runOnce() {
-      await withLock(pool, runAll)
+      if (isStopping) return
+      const run = withLock(pool, runAll)
+      underWay.add(run)
+      await run.finally(() => underWay.delete(run))
     },
-    abort() {
-      isAborted = true
+    async stop() {
+      isStopping = true
+      await Promise.allSettled(underWay)
     },
   }
 }

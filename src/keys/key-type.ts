@@ -47,7 +47,7 @@ const ApiKeySecretState = builder.enumType('ApiKeySecretState', {
 })
 
 /** All that still count, the newest first, then those that retired last; the newest of all is always among the former. */
-const shownSecrets = {
+export const shownSecrets = {
   orderBy: [{ retiresAt: { sort: 'desc', nulls: 'first' } }, { createdAt: 'desc' }, { id: 'desc' }],
   take: LIVE_SECRETS_MAX,
 } as const

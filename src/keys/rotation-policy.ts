@@ -52,13 +52,21 @@ export function planPolicyStep<Secret extends PolicySecret>(
 ): PolicyStep<Secret> | null {
   const { policy, secrets, now } = situation
   const secret = secrets.find(standsForKey)
-  if (secret === undefined) return null
-  const dueAt = addDays(secret.activatedAt ?? now, policy.everyDays)
-  if (now < dueAt) return null
+  const dueAt = findRotationDueAt(policy, secrets)
+  if (secret === undefined || dueAt === null || now < dueAt) return null
   if (policy.mode !== 'DELIVER') return planAnnouncement(situation, secret, dueAt)
   const pending = secrets.find(({ activatedAt }) => activatedAt === null)
   const isOnItsWay = pending !== undefined && (pending.deliverBy === null || pending.deliverBy > now)
   return isOnItsWay ? null : { kind: 'deliver' }
+}
+
+/** When the token that stands for the key is due to be replaced; null when none does, or when no policy asks for it. */
+export function findRotationDueAt(
+  policy: RotationPolicy | null,
+  secrets: readonly Pick<PolicySecret, 'activatedAt' | 'retiresAt' | 'rotationDeadlineAt'>[],
+): Date | null {
+  const activatedAt = secrets.find(standsForKey)?.activatedAt ?? null
+  return policy === null || activatedAt === null ? null : addDays(activatedAt, policy.everyDays)
 }
 
 /**
@@ -71,7 +79,11 @@ export function restrictPolicy(policy: RotationPolicy, scopes: readonly string[]
 }
 
 /** The token that counts and that no other has replaced; the end that a policy set it does not count as one. */
-function standsForKey({ activatedAt, retiresAt, rotationDeadlineAt }: PolicySecret): boolean {
+function standsForKey({
+  activatedAt,
+  retiresAt,
+  rotationDeadlineAt,
+}: Pick<PolicySecret, 'activatedAt' | 'retiresAt' | 'rotationDeadlineAt'>): boolean {
   return activatedAt !== null && (retiresAt === null || retiresAt.getTime() === rotationDeadlineAt?.getTime())
 }
 

@@ -1,7 +1,24 @@
+import { mergeConfig } from '../configs/effective-config.ts'
+import { readKeyConfig, readTenantConfig } from '../configs/stored-config.ts'
 import { builder } from '../graphql/builder.ts'
 import { commandErrors } from '../graphql/user-errors.ts'
-import { ApiKey } from './key-type.ts'
+import { ApiKey, shownSecrets } from './key-type.ts'
 import type { RotatedKey } from './rotate-key.ts'
+import { findRotationDueAt } from './rotation-policy.ts'
+
+builder.prismaObjectField(ApiKey, 'rotationDueAt', (t) =>
+  t.field({
+    type: 'DateTime',
+    nullable: true,
+    description:
+      'When the rotation policy that is in force asks for another token; null when none is, and for a key without a token that goes on counting.',
+    select: { config: true, tenant: { select: { config: true } }, secrets: shownSecrets },
+    resolve: ({ config, tenant, secrets }, _args, { systemConfig }) => {
+      const effective = mergeConfig(readKeyConfig(config), readTenantConfig(tenant.config), systemConfig)
+      return findRotationDueAt(effective.rotation.value, secrets)
+    },
+  }),
+)
 
 const RotationActivation = builder.enumType('RotationActivation', {
   description: 'When a new token begins to count and the grace of those before it begins to run.',

@@ -78,6 +78,7 @@ test('a hundred keys with tenant, scopes, usage and creator take at most four st
         tenant { id slug }
         config { perMinute } effectiveConfig { perMinute { value source } ipDenylist { value parts { source } } }
         credits { remaining refill { amount every nextAt } }
+        rotationDueAt
         createdBy { ... on User { id email } ... on ApiKey { id name } }
       }
     }

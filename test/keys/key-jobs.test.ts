@@ -6,6 +6,7 @@ import { openEventSecrets } from '../../src/events/event-secrets.ts'
 import { announceExpiryCommand } from '../../src/keys/announce-expiry.ts'
 import { KEY_JOBS_LOCK } from '../../src/keys/jobs.ts'
 import { createEnvelope } from '../../src/secrets/envelope.ts'
+import { graphql } from '../generated/graphql/gql.ts'
 import type { RotationMode } from '../generated/graphql/graphql.ts'
 import { startTestApp, type TestApp } from '../harness/app.ts'
 import { send, sendGraphQL, sendVerify } from '../harness/client.ts'
@@ -201,6 +202,30 @@ describe('a policy that notifies', () => {
     expect(await runAndTell()).toMatchObject([{ payload: { apiKeyId: own.apiKeyId } }])
     await setPolicy('NOTIFY', 5, 0)
     expect(await runAndTell()).toEqual([])
+  })
+})
+
+describe('when a key is due', () => {
+  const RotationDue = graphql(`query RotationDue($id: ID!) { apiKey(id: $id) { rotationDueAt } }`)
+  const dueAt = async (id: string) =>
+    (await sendGraphQL(app, RotationDue, { id }, admin.accessToken)).data?.apiKey?.rotationDueAt
+
+  test('is shown by the policy that is in force and the token that goes on counting', async () => {
+    const { apiKeyId: id, token } = await tenant.key()
+    expect(await dueAt(id)).toBeNull()
+    await setPolicy('ENFORCE', 30, 1)
+    expect(await dueAt(id)).toBe(inDays(30))
+    pass(10)
+    admin = await seedAdmin(app)
+    await sendGraphQL(app, ApiKeyRotate, { id, input: { activate: 'ON_FIRST_USE' } }, admin.accessToken)
+    expect(await dueAt(id)).toBe(inDays(20))
+    await sendGraphQL(app, ApiKeyRotate, { id, input: { gracePeriodSeconds: DAY_SECONDS } }, admin.accessToken)
+    expect(await dueAt(id)).toBe(inDays(30))
+    expect(await codeOf(token)).toBe('VALID')
+    pass(31)
+    await app.runKeyJobs()
+    admin = await seedAdmin(app)
+    expect(await dueAt(id)).toBe(inDays(-1))
   })
 })
 
@@ -452,6 +477,20 @@ describe('exactly once', () => {
     await app.query('DROP TRIGGER refuse ON api_keys; DROP FUNCTION refuse()')
     expect(await runAndTell()).toMatchObject([{ payload: { apiKeyId: bad.apiKeyId } }])
   })
+})
+
+test('a server that stops ends its run with the key that it is at, and another does the rest', async () => {
+  const keys = await Promise.all(Array.from({ length: 30 }, () => tenant.key({ ttlDays: 1 })))
+  pass(1)
+  const other = await startTestApp({ database: app.database, clock: app.clock, masterKey })
+  const run = other.runKeyJobs()
+  await expect.poll(async () => (await toldEvents()).length, { interval: 1 }).toBeGreaterThan(0)
+  await other.stop()
+  await run
+  const byTheFirst = (await toldEvents()).length
+  await app.runKeyJobs()
+  expect(byTheFirst).toBeLessThan(keys.length)
+  expect(await toldEvents()).toHaveLength(keys.length)
 })
 
 test('what was done is counted for Prometheus and written to the log', async () => {
