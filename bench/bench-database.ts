@@ -44,7 +44,7 @@ export async function prepareDatabase(postgres: BenchPostgres, keyCount: number)
     return false
   })
   if (isThere) {
-    await withClient(url, (client) => client.query(`TRUNCATE ${LEFTOVERS.join(', ')}`))
+    await withClient(url, (client) => client.query(`TRUNCATE ${LEFTOVERS.join(', ')} CASCADE`))
     return { url, keyCount, madeInSeconds: null }
   }
   const startedAt = performance.now()

@@ -57,3 +57,6 @@ export interface LoadResult {
 
 /** Sent when the measured part begins. */
 export const LOAD_BEGINS = 'begins'
+
+/** Argument of the load process: a database works on the same processors. */
+export const SHARES_MACHINE = '--shares-machine'

@@ -1,10 +1,14 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type LoadConnection, openConnection } from './load-connection.ts'
-import { LOAD_BEGINS, type LoadOrder, type LoadResult } from './load-order.ts'
+import { LOAD_BEGINS, type LoadOrder, type LoadResult, SHARES_MACHINE } from './load-order.ts'
 import { type NextRequest, prepareRandomRequests, prepareRequestsOnce, validStartOf } from './load-requests.ts'
 import { quantile } from './statistics.ts'
 
-/** The load, as a process of its own. Takes orders by IPC, one at a time, so that its own start is no part of a measurement. */
+/**
+ * The load, as a process of its own. Takes orders by IPC, one at a time, so that its own start is no part of a measurement.
+ */
+const sharesMachine = process.argv.includes(SHARES_MACHINE)
+
 interface Tally {
   /** Milliseconds from when a request was sent, or should have been, to its answer. */
   times: number[]
@@ -45,10 +49,11 @@ interface Run {
 /**
  * Keeps this process from sleeping. A server whose client sleeps pays with each answer for waking it, several
  * microseconds on a virtual machine: a faster server, which leaves its client no time to sleep, would be spared what a
- * slower one has to pay, and the comparison would be about that.
+ * slower one has to pay, and the comparison would be about that. Beside a database, which needs the processor for better
+ * things, it sleeps.
  */
 function stayAwake(run: Run): void {
-  if (!run.isOver) setImmediate(stayAwake, run)
+  if (!run.isOver && !sharesMachine) setImmediate(stayAwake, run)
 }
 
 async function runClosed(connections: LoadConnection[], order: LoadOrder, durationMs: number): Promise<LoadResult> {

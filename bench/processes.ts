@@ -1,7 +1,7 @@
 import { type ChildProcess, fork, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createInterface } from 'node:readline'
-import { LOAD_BEGINS, type LoadOrder, type LoadResult } from './load-order.ts'
+import { LOAD_BEGINS, type LoadOrder, type LoadResult, SHARES_MACHINE } from './load-order.ts'
 import { settle } from './machine.ts'
 import type { ProcessReport } from './servers/report-process.ts'
 
@@ -83,7 +83,7 @@ export interface LoadProcess {
 
 /** @param sharesMachine as of a server */
 export function startLoad(sharesMachine = false): LoadProcess {
-  const child = fork(`${directory}/load.ts`)
+  const child = fork(`${directory}/load.ts`, sharesMachine ? [SHARES_MACHINE] : [])
   settle(child.pid, 'load', sharesMachine)
   return {
     async run(order, server) {

@@ -2,6 +2,7 @@ import { parseArgs } from 'node:util'
 import { describeMachine, describeNoise } from './machine.ts'
 import { startLoad } from './processes.ts'
 import { type BenchContext, explain, formatTable, formatTarget, type Section } from './section.ts'
+import { betterAuthSection } from './sections/better-auth.ts'
 import { databaseSection } from './sections/database.ts'
 import { graphqlSection } from './sections/graphql.ts'
 import { httpSection } from './sections/http.ts'
@@ -15,7 +16,14 @@ import { memorySection } from './sections/memory.ts'
  * The exit code is 1 when something that was asked for could not be measured. A target that is missed is said, and is
  * no failure: machines differ, and some are busy.
  */
-const SECTIONS: readonly Section[] = [httpSection, inProcessSection, graphqlSection, databaseSection, memorySection]
+const SECTIONS: readonly Section[] = [
+  httpSection,
+  inProcessSection,
+  graphqlSection,
+  databaseSection,
+  memorySection,
+  betterAuthSection,
+]
 
 const { values } = parseArgs({
   options: {

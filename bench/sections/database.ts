@@ -143,11 +143,17 @@ async function measureHot(
         contest.column(place, (one) => one.requestsPerSecond).toFixed(0),
         place === 0 ? '' : `${ratio.median.toFixed(3)} (${ratio.least.toFixed(2)}–${ratio.greatest.toFixed(2)})`,
         `${contest.column(place, (one) => one.cpuMicrosPerRequest).toFixed(1)} µs`,
+        `${(100 * contest.column(place, (one) => one.busyShare)).toFixed(0)} %`,
         `${contest.column(place, (one) => one.p50Ms).toFixed(2)} ms`,
         `${contest.column(place, (one) => one.p99Ms).toFixed(2)} ms`,
       ])
       return {
-        tables: [{ columns: ['10,000 keys in use', 'requests/s', 'ratio', 'CPU per request', 'p50', 'p99'], rows }],
+        tables: [
+          {
+            columns: ['10,000 keys in use', 'requests/s', 'ratio', 'CPU per request', 'server busy', 'p50', 'p99'],
+            rows,
+          },
+        ],
         targets: [
           {
             text: `throughput on 10,000 of 1,000,000 keys ≥ ${HOT_RATIO_LEAST} of 10,000 of 10,000: ${ratio.median.toFixed(3)}`,
