@@ -11,7 +11,9 @@ const OpenApiStrategy = builder.enumType('OpenApiStrategy', {
     PATH_RESOURCE: {
       description: 'By the first segment of the path that is no parameter, and what the method does: `shop:pet:read`.',
     },
-    PATH_METHOD: { description: 'By that segment and the method: `shop:pet_get:read`.' },
+    PATH_METHOD: {
+      description: 'By the first segment of the path that is no parameter, and the method: `shop:pet_get:read`.',
+    },
     TAG: { description: 'By the first tag of the operation, and what the method does: `shop:pet:read`.' },
     OPERATION_ID: { description: 'One for each operation, by its id in snake case: `shop:get_pet_by_id:execute`.' },
   } satisfies Record<Strategy, { description: string }>,
@@ -23,7 +25,7 @@ const sourceFields = (t: InputFields) => ({
   tenantId: t.id({ required: true, description: 'The tenant.' }),
   document: t.string({
     description:
-      'OpenAPI 3.0 or 3.1 or Swagger 2.0, as JSON or YAML, at most 16 MiB or 16777216 characters. References may not leave it.',
+      'OpenAPI 3.0 or 3.1 or Swagger 2.0, as JSON or YAML, at most 16 MiB (16777216 characters). References may not leave it.',
   }),
   url: t.field({
     type: 'URL',

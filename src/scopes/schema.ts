@@ -121,7 +121,7 @@ builder.mutationField('scopeCreate', (t) =>
 )
 
 const ScopeUpdateInput = builder.inputType('ScopeUpdateInput', {
-  description: 'What changes of a scope. Absent: unchanged.',
+  description: 'What changes about a scope. What is absent stays as it is.',
   fields: (t) => ({
     description: t.string({
       description: 'What holding it allows, at most 1000 characters; null takes the description away.',

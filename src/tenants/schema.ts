@@ -125,7 +125,7 @@ const TenantUpdateInput = builder.inputType('TenantUpdateInput', {
 
 const TenantDeletePayload = builder.objectRef<string>('TenantDeletePayload').implement({
   description: 'What was deleted.',
-  fields: (t) => ({ deletedId: t.id({ description: 'The id that the tenant had.', resolve: (id) => id }) }),
+  fields: (t) => ({ deletedId: t.id({ description: 'The id that it had.', resolve: (id) => id }) }),
 })
 
 builder.mutationFields((t) => ({

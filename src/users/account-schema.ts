@@ -10,7 +10,7 @@ const UserRegisterInput = builder.inputType('UserRegisterInput', {
     password: t.string({
       required: true,
       description:
-        'At least 10 characters that nobody would guess: four unrelated words are better than odd characters.',
+        '10 to 1024 characters that nobody would guess: four unrelated words are better than odd characters.',
     }),
     name: t.string({ description: 'Name for people, at most 100 characters.' }),
   }),
@@ -30,7 +30,7 @@ const PasswordChangeInput = builder.inputType('PasswordChangeInput', {
     newPassword: t.string({
       required: true,
       description:
-        'At least 10 characters that nobody would guess: four unrelated words are better than odd characters.',
+        '10 to 1024 characters that nobody would guess: four unrelated words are better than odd characters.',
     }),
   }),
 })

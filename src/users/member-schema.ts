@@ -137,7 +137,7 @@ const InvitationAcceptInput = builder.inputType('InvitationAcceptInput', {
     token: t.string({ required: true, description: 'The token of the invitation.' }),
     password: t.string({
       description:
-        'For a person who is new: at least 10 characters that nobody would guess. For one who has an account: its password, unless logged in to it.',
+        'For a person who is new: 10 to 1024 characters that nobody would guess. For one who has an account: its password, unless logged in to it.',
     }),
     name: t.string({ description: 'Name for people, of a person who is new; at most 100 characters.' }),
   }),
