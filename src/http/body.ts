@@ -1,6 +1,7 @@
 import { isUtf8 } from 'node:buffer'
 import type { IncomingMessage } from 'node:http'
 import { KeywardError } from '../errors/keyward-error.ts'
+import { type ChunkReceiver, DirectRequest } from './direct-request.ts'
 
 /**
  * Reads a request's body up to a limit and hands it over as text. Exactly one of the two is called, once; neither is
@@ -32,26 +33,43 @@ export function receiveBody(req: IncomingMessage, bytesMax: number, receiver: Bo
     receiver.onError(tooLarge(bytesMax))
     return
   }
-  let first: Buffer | null = null
-  let rest: Buffer[] | null = null
-  let bytes = 0
-  req.on('data', (chunk: Buffer) => {
-    bytes += chunk.length
+  const collector = new Collector(bytesMax, receiver)
+  if (req instanceof DirectRequest && req.takeBody(collector)) return
+  req.on('data', (chunk: Buffer) => collector.onChunk(chunk))
+  req.on('end', () => collector.onEnd())
+}
+
+class Collector implements ChunkReceiver {
+  readonly #bytesMax: number
+  readonly #receiver: BodyReceiver
+  #first: Buffer | null = null
+  #rest: Buffer[] | null = null
+  #bytes = 0
+
+  constructor(bytesMax: number, receiver: BodyReceiver) {
+    this.#bytesMax = bytesMax
+    this.#receiver = receiver
+  }
+
+  onChunk(chunk: Buffer): void {
+    const before = this.#bytes
+    this.#bytes += chunk.length
     // What comes after the limit is read and thrown away: a client that is still sending would not see an answer otherwise.
-    if (bytes > bytesMax) {
-      if (bytes - chunk.length <= bytesMax) receiver.onError(tooLarge(bytesMax))
+    if (this.#bytes > this.#bytesMax) {
+      if (before <= this.#bytesMax) this.#receiver.onError(tooLarge(this.#bytesMax))
       return
     }
-    if (first === null) first = chunk
-    else if (rest === null) rest = [chunk]
-    else rest.push(chunk)
-  })
-  req.on('end', () => {
-    if (bytes > bytesMax) return
+    if (this.#first === null) this.#first = chunk
+    else if (this.#rest === null) this.#rest = [chunk]
+    else this.#rest.push(chunk)
+  }
+
+  onEnd(): void {
+    if (this.#bytes > this.#bytesMax) return
     // Most bodies come in one piece, which needs no joining.
-    const body = first === null ? EMPTY : rest === null ? first : Buffer.concat([first, ...rest])
-    deliver(body, receiver)
-  })
+    const first = this.#first ?? EMPTY
+    deliver(this.#rest === null ? first : Buffer.concat([first, ...this.#rest]), this.#receiver)
+  }
 }
 
 /** The same as a promise. It never settles when the client goes away, like the receiver's functions. */

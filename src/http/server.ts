@@ -3,6 +3,7 @@ import type { AddressInfo, Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { KeywardError } from '../errors/keyward-error.ts'
 import type { Logger } from '../lib/logger.ts'
+import { DirectRequest } from './direct-request.ts'
 import { sendProblem, toProblem } from './problem.ts'
 import type { NameRequest } from './request-id.ts'
 import { createRouter, type Handler, type Route } from './router.ts'
@@ -67,6 +68,7 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
       keepAliveTimeout: options.keepAliveTimeoutMs ?? 72_000,
       connectionsCheckingInterval: TIMEOUT_CHECK_INTERVAL_MS,
       maxHeaderSize: HEADERS_BYTES_MAX,
+      IncomingMessage: DirectRequest,
     },
     dispatch,
   )

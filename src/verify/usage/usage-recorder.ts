@@ -2,9 +2,17 @@ import { KeywardError } from '../../errors/keyward-error.ts'
 import { withDeadline } from '../../lib/deadline.ts'
 import type { Logger } from '../../lib/logger.ts'
 import type { KeySnapshot } from '../cache/snapshot.ts'
-import type { UsageSink } from '../ports.ts'
+import type { UsageFlush, UsageSink } from '../ports.ts'
 import type { VerdictCode } from '../verdict-code.ts'
-import { countVerdict, MINUTE_MS, openTally, toFlush, type UsageTally } from './usage-tally.ts'
+import {
+  countVerdict,
+  createTally,
+  emptyTally,
+  MINUTE_MS,
+  openTally,
+  toFlush,
+  type UsageTally,
+} from './usage-tally.ts'
 
 /**
  * Counts what was answered, in memory, and hands the counts to a sink each second and at stop.
@@ -51,9 +59,10 @@ export interface UsageRecorderOptions {
   readonly writeDeadlineMs?: number
 }
 
-interface SealedTallies {
-  readonly id: string
-  readonly tallies: readonly UsageTally[]
+/** Counts that left their tallies. It does not change any more, and it may have been written already. */
+interface SealedFlush {
+  readonly flush: UsageFlush
+  readonly tallyCount: number
 }
 
 /** Higher, and one flush holds up verification (about 1 µs per tally) and its rows are locked for longer. */
@@ -62,12 +71,9 @@ const STOP_ATTEMPTS_MAX = 3
 
 export function createUsageRecorder(options: UsageRecorderOptions): UsageRecorder {
   const { sink, newId, logger, intervalMs = 1_000, talliesMax = 200_000, writeDeadlineMs = 5_000 } = options
-  /** All of the current round. */
-  let open: UsageTally[] = []
-  let round = 1
-  /** Oldest first. These do not change any more; the first may have been written already. */
-  const sealed: SealedTallies[] = []
-  let sealedCount = 0
+  /** In the order in which they were opened. What is counted in them is in no flush yet. */
+  const open: UsageTally[] = []
+  let sealed: SealedFlush | null = null
   let lastWrite: Promise<void> = Promise.resolve()
   let writesUnderWay = 0
   let timer: NodeJS.Timeout | undefined
@@ -79,20 +85,24 @@ export function createUsageRecorder(options: UsageRecorderOptions): UsageRecorde
     flushesFailed: 0,
     dropped: 0,
     get waiting() {
-      return open.length + sealedCount
+      return open.length + (sealed?.tallyCount ?? 0)
     },
   }
 
   function record(snapshot: KeySnapshot, code: VerdictCode, now: number, ip: string | undefined): void {
-    let tally = snapshot.tally
-    // A clock that was set back opens no new tally: until the next round, the count goes to the minute that is open.
-    if (tally === null || tally.round !== round || now - tally.minute >= MINUTE_MS) {
-      if (open.length + sealedCount >= talliesMax) {
+    let { tally } = snapshot
+    // A clock that was set back opens no new tally: until the next flush, the count goes to the minute that is open.
+    if (tally === null || !tally.isOpen || now - tally.minute >= MINUTE_MS) {
+      if (stats.waiting >= talliesMax) {
         drop()
         return
       }
-      tally = openTally(snapshot, now, round)
-      snapshot.tally = tally
+      // One that is open belongs to a minute that is over: it stays as it is until it is flushed.
+      if (tally === null || tally.isOpen) {
+        tally = createTally(snapshot)
+        snapshot.tally = tally
+      }
+      openTally(tally, now)
       open.push(tally)
     }
     countVerdict(tally, code, now, ip)
@@ -105,32 +115,30 @@ export function createUsageRecorder(options: UsageRecorderOptions): UsageRecorde
     logger.error({ talliesMax }, 'Usage waits in memory up to its bound: verdicts of further keys are not counted.')
   }
 
-  /** Closes the round: nothing is counted any more in its tallies, wherever snapshots still hold them. */
-  function seal(): void {
-    round++
-    for (let first = 0; first < open.length; first += TALLIES_PER_FLUSH_MAX) {
-      sealed.push({ id: newId(), tallies: open.slice(first, first + TALLIES_PER_FLUSH_MAX) })
-    }
-    sealedCount += open.length
-    open = []
+  /** Takes the counts out of the oldest tallies, which count from 0 again wherever snapshots hold them. */
+  function seal(tallyCountMax: number): SealedFlush {
+    const tallies = open.splice(0, Math.min(tallyCountMax, TALLIES_PER_FLUSH_MAX))
+    const flush = toFlush(newId(), tallies)
+    for (const tally of tallies) emptyTally(tally)
+    return { flush, tallyCount: tallies.length }
   }
 
   async function writeSealed(): Promise<void> {
-    for (let next = sealed[0]; next !== undefined; next = sealed[0]) {
-      const write = sink.write(toFlush(next.id, next.tallies))
-      await withDeadline(write, writeDeadlineMs, () => new KeywardError('UNAVAILABLE', 'Writing usage took too long.'))
-      sealed.shift()
-      sealedCount -= next.tallies.length
-      stats.flushed++
-    }
+    if (sealed === null) return
+    const write = sink.write(sealed.flush)
+    await withDeadline(write, writeDeadlineMs, () => new KeywardError('UNAVAILABLE', 'Writing usage took too long.'))
+    sealed = null
+    stats.flushed++
   }
 
   async function writeAll(): Promise<void> {
     try {
       // What failed before goes first; only then is more sealed, so that counts go on merging through an outage.
       await writeSealed()
-      seal()
-      await writeSealed()
+      for (let left = open.length; left > 0; left -= TALLIES_PER_FLUSH_MAX) {
+        sealed = seal(left)
+        await writeSealed()
+      }
       outageIsLogged = false
       lossIsLogged = false
     } catch (error) {

@@ -6,16 +6,19 @@ export const MINUTE_MS = 60_000
 /**
  * What is counted for one key in one minute. A key can have several of the same minute, when its snapshot was made anew
  * or when several of its secrets are in use; they are added up when they are written.
+ *
+ * A tally stays with its snapshot and is used again after each flush: making thousands of them each second, all of which
+ * live for a second, is what a generational garbage collector is worst at.
  */
 export interface UsageTally {
   readonly keyId: string
   readonly tenantId: string
   /** The token that was shown. */
   readonly secretId: string
-  /** First instant of the minute. */
-  readonly minute: number
-  /** Counts go on only while this is the recorder's own number: with it, a tally is closed together with all others. */
-  readonly round: number
+  /** Whether something is counted in it. */
+  isOpen: boolean
+  /** First instant of the minute, while it is open. */
+  minute: number
   /** Apart from the other codes, because it is nearly all there is to count. */
   valid: number
   denials: Map<VerdictCode, number> | null
@@ -23,22 +26,35 @@ export interface UsageTally {
   lastUsedIp: string | undefined
 }
 
-export function openTally(
-  key: { readonly keyId: string; readonly tenantId: string; readonly secretId: string },
-  now: number,
-  round: number,
-): UsageTally {
+export function createTally(key: {
+  readonly keyId: string
+  readonly tenantId: string
+  readonly secretId: string
+}): UsageTally {
+  const { keyId, tenantId, secretId } = key
   return {
-    keyId: key.keyId,
-    tenantId: key.tenantId,
-    secretId: key.secretId,
-    minute: now - (now % MINUTE_MS),
-    round,
+    keyId,
+    tenantId,
+    secretId,
+    isOpen: false,
+    minute: 0,
     valid: 0,
     denials: null,
-    lastUsedAt: now,
+    lastUsedAt: 0,
     lastUsedIp: undefined,
   }
+}
+
+export function openTally(tally: UsageTally, now: number): void {
+  tally.isOpen = true
+  tally.minute = now - (now % MINUTE_MS)
+}
+
+export function emptyTally(tally: UsageTally): void {
+  tally.isOpen = false
+  tally.valid = 0
+  tally.denials = null
+  tally.lastUsedIp = undefined
 }
 
 export function countVerdict(tally: UsageTally, code: VerdictCode, now: number, ip: string | undefined): void {
@@ -48,7 +64,8 @@ export function countVerdict(tally: UsageTally, code: VerdictCode, now: number, 
     tally.denials.set(code, (tally.denials.get(code) ?? 0) + 1)
   }
   tally.lastUsedAt = now
-  if (ip !== undefined) tally.lastUsedIp = ip
+  // The same address again is another string, which would be kept for as long as the tally.
+  if (ip !== undefined && ip !== tally.lastUsedIp) tally.lastUsedIp = ip
 }
 
 /** The counts in the form that a sink takes: one entry per key, and one per key, minute and code. */
