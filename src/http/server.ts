@@ -1,9 +1,11 @@
-import { createServer, type IncomingMessage, type Server, ServerResponse, STATUS_CODES } from 'node:http'
-import type { AddressInfo, Socket } from 'node:net'
+import { createServer, type IncomingMessage, type Server, STATUS_CODES } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { KeywardError } from '../errors/keyward-error.ts'
 import type { Logger } from '../lib/logger.ts'
+import { createConnections, findAnswer } from './connections.ts'
 import { DirectRequest } from './direct-request.ts'
+import { DirectResponse } from './direct-response.ts'
 import { sendProblem, toProblem } from './problem.ts'
 import type { NameRequest } from './request-id.ts'
 import { createRouter, type Handler, type Route } from './router.ts'
@@ -58,27 +60,26 @@ const IDLE_CHECK_INTERVAL_MS = 50
 export function createHttpServer(options: HttpServerOptions): HttpServer {
   const { nameRequest, logger, requestTimeoutMs = 15_000 } = options
   const findHandler = createRouter(options.routes, options.fallback)
-  const sockets = new Set<Socket>()
+  const connections = createConnections(options.keepAliveTimeoutMs ?? 72_000)
   let stopping: Promise<void> | null = null
 
-  const server = createServer(
+  const server = createServer<typeof IncomingMessage, typeof DirectResponse>(
     {
       headersTimeout: Math.min(options.headersTimeoutMs ?? 10_000, requestTimeoutMs),
       requestTimeout: requestTimeoutMs,
-      keepAliveTimeout: options.keepAliveTimeoutMs ?? 72_000,
+      // The connections look after that themselves.
+      keepAliveTimeout: 0,
       connectionsCheckingInterval: TIMEOUT_CHECK_INTERVAL_MS,
       maxHeaderSize: HEADERS_BYTES_MAX,
       IncomingMessage: DirectRequest,
+      ServerResponse: DirectResponse,
     },
     dispatch,
   )
   server.on('clientError', (error, socket) => answerClientError(error, socket, nameRequest(undefined)))
-  server.on('connection', (socket) => {
-    sockets.add(socket)
-    socket.on('close', () => sockets.delete(socket))
-  })
+  server.on('connection', connections.add)
 
-  function dispatch(req: IncomingMessage, res: ServerResponse): void {
+  function dispatch(req: IncomingMessage, res: DirectResponse): void {
     const requestId = nameRequest(req.headers['x-request-id'])
     // The client learns with this answer that the connection ends, and sends its next request elsewhere.
     if (stopping !== null) res.shouldKeepAlive = false
@@ -95,7 +96,7 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
   async function stop(deadlineMs: number): Promise<void> {
     if (!server.listening) return
     const closed = new Promise<void>((resolve) => server.close(() => resolve()))
-    for (const socket of sockets) {
+    for (const socket of connections.all()) {
       const answer = findAnswer(socket)
       if (answer !== null) answer.shouldKeepAlive = false
     }
@@ -103,9 +104,10 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
     const closeIdle = setInterval(() => server.closeIdleConnections(), IDLE_CHECK_INTERVAL_MS)
     // Upgraded connections are no longer the HTTP server's, so that all sockets are known here.
     const cutOff = setTimeout(() => {
-      for (const socket of sockets) socket.destroy()
+      for (const socket of connections.all()) socket.destroy()
     }, deadlineMs)
     await closed
+    connections.stop()
     clearInterval(closeIdle)
     clearTimeout(cutOff)
   }
@@ -147,12 +149,6 @@ function answerClientError(error: Error, socket: Duplex, requestId: string): voi
     'Connection: close',
   ]
   socket.end(`${head.join('\r\n')}\r\n\r\n${body}`, () => socket.destroy())
-}
-
-/** Node keeps the answer that a connection is busy with in `_httpMessage`, and has no public way to ask for it. */
-function findAnswer(socket: Duplex): ServerResponse | null {
-  const message = '_httpMessage' in socket ? socket._httpMessage : null
-  return message instanceof ServerResponse ? message : null
 }
 
 function toClientProblem(code: unknown): KeywardError {

@@ -1,6 +1,7 @@
-import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { IncomingMessage } from 'node:http'
 import { type InputIssue, type KeywardError, validationFailed } from '../../errors/keyward-error.ts'
 import { findMediaTypeError, parseJson, receiveBody } from '../../http/body.ts'
+import type { DirectResponse } from '../../http/direct-response.ts'
 import { sendProblem, toKeywardError, toProblem } from '../../http/problem.ts'
 import type { Route } from '../../http/router.ts'
 import { stringifyAscii } from '../../lib/ascii-json.ts'
@@ -32,13 +33,13 @@ const VERIFICATIONS_MAX = 1_000
 export function createBatchRoute({ authentication, verify, clock, logger }: BatchRouteDeps): Route {
   const parseRequest = createVerifyRequestParser()
 
-  function handle(req: IncomingMessage, res: ServerResponse, requestId: string): void | Promise<void> {
+  function handle(req: IncomingMessage, res: DirectResponse, requestId: string): void | Promise<void> {
     const verifier = authentication.authenticate(req.headers.authorization, clock.now(), req)
     if (verifier instanceof Promise) return verifier.then((found) => receive(req, res, requestId, found))
     receive(req, res, requestId, verifier)
   }
 
-  function receive(req: IncomingMessage, res: ServerResponse, requestId: string, verifier: Verifier): void {
+  function receive(req: IncomingMessage, res: DirectResponse, requestId: string, verifier: Verifier): void {
     const mediaTypeError = findMediaTypeError(req)
     if (mediaTypeError !== null) throw mediaTypeError
     const fail = (error: unknown): void => sendProblem(res, error, requestId, logger)
@@ -46,7 +47,7 @@ export function createBatchRoute({ authentication, verify, clock, logger }: Batc
       onError: fail,
       onBody(text) {
         answer(text, verifier, requestId)
-          .then((body) => send(res, body, requestId))
+          .then((body) => res.sendJson(body, requestId))
           .catch(fail)
       },
     })
@@ -100,19 +101,4 @@ function readVerifications(body: unknown): readonly unknown[] {
 
 function invalid(path: InputIssue['path'], detail: string): KeywardError {
   return validationFailed([{ path, detail }])
-}
-
-/** The body is ASCII: its length is its length in bytes. */
-function send(res: ServerResponse, body: string, requestId: string): void {
-  res.writeHead(200, [
-    'Content-Type',
-    'application/json',
-    'Content-Length',
-    String(body.length),
-    'Cache-Control',
-    'no-store',
-    'X-Request-Id',
-    requestId,
-  ])
-  res.end(body, 'latin1')
 }

@@ -7,3 +7,12 @@ export function addLimitHeaders(headers: string[], { limits, retryAfterSeconds }
   if (fields !== null) headers.push('RateLimit-Policy', fields.policy, 'RateLimit', fields.rateLimit)
   if (retryAfterSeconds !== null) headers.push('Retry-After', String(retryAfterSeconds))
 }
+
+/** The same as lines of a head, each ended by CRLF. */
+export function formatLimitFields({ limits, retryAfterSeconds }: Verdict): string {
+  const fields = formatRateLimit(limits)
+  const retryAfter = retryAfterSeconds === null ? '' : `Retry-After: ${retryAfterSeconds}\r\n`
+  return fields === null
+    ? retryAfter
+    : `RateLimit-Policy: ${fields.policy}\r\nRateLimit: ${fields.rateLimit}\r\n${retryAfter}`
+}

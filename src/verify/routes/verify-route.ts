@@ -1,6 +1,7 @@
-import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { IncomingMessage } from 'node:http'
 import { validationFailed } from '../../errors/keyward-error.ts'
 import { findMediaTypeError, parseJson, receiveBody } from '../../http/body.ts'
+import type { DirectResponse } from '../../http/direct-response.ts'
 import { sendProblem } from '../../http/problem.ts'
 import type { Route } from '../../http/router.ts'
 import type { Clock } from '../../lib/clock.ts'
@@ -10,7 +11,7 @@ import type { Verifier } from '../cache/snapshot.ts'
 import type { Verdict } from '../verdict.ts'
 import { formatVerdict } from '../verdict-json.ts'
 import type { Verify } from '../verify.ts'
-import { addLimitHeaders } from './limit-headers.ts'
+import { formatLimitFields } from './limit-headers.ts'
 import { createVerifyRequestParser } from './parse-verify-request.ts'
 
 /**
@@ -31,13 +32,13 @@ const BODY_BYTES_MAX = 16 * 1024
 export function createVerifyRoute({ authentication, verify, clock, logger }: VerifyRouteDeps): Route {
   const parseRequest = createVerifyRequestParser()
 
-  function handle(req: IncomingMessage, res: ServerResponse, requestId: string): void | Promise<void> {
+  function handle(req: IncomingMessage, res: DirectResponse, requestId: string): void | Promise<void> {
     const verifier = authentication.authenticate(req.headers.authorization, clock.now(), req)
     if (verifier instanceof Promise) return verifier.then((found) => receive(req, res, requestId, found))
     receive(req, res, requestId, verifier)
   }
 
-  function receive(req: IncomingMessage, res: ServerResponse, requestId: string, verifier: Verifier): void {
+  function receive(req: IncomingMessage, res: DirectResponse, requestId: string, verifier: Verifier): void {
     const mediaTypeError = findMediaTypeError(req)
     if (mediaTypeError !== null) throw mediaTypeError
     const fail = (error: unknown): void => sendProblem(res, error, requestId, logger)
@@ -65,19 +66,6 @@ export function createVerifyRoute({ authentication, verify, clock, logger }: Ver
 }
 
 /** Answers with a verdict, and with what it says of limits in headers. */
-export function sendVerdict(res: ServerResponse, verdict: Verdict, requestId: string): void {
-  const body = formatVerdict(verdict, requestId)
-  const headers = [
-    'Content-Type',
-    'application/json',
-    'Content-Length',
-    String(body.length),
-    'Cache-Control',
-    'no-store',
-    'X-Request-Id',
-    requestId,
-  ]
-  if (verdict.limits.length > 0 || verdict.retryAfterSeconds !== null) addLimitHeaders(headers, verdict)
-  res.writeHead(200, headers)
-  res.end(body, 'latin1')
+export function sendVerdict(res: DirectResponse, verdict: Verdict, requestId: string): void {
+  res.sendJson(formatVerdict(verdict, requestId), requestId, formatLimitFields(verdict))
 }

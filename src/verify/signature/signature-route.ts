@@ -1,6 +1,7 @@
-import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { IncomingMessage } from 'node:http'
 import { validationFailed } from '../../errors/keyward-error.ts'
 import { findMediaTypeError, parseJson, readBody } from '../../http/body.ts'
+import type { DirectResponse } from '../../http/direct-response.ts'
 import type { Route } from '../../http/router.ts'
 import type { Clock } from '../../lib/clock.ts'
 import type { VerifierAuthentication } from '../authentication/verifier.ts'
@@ -19,7 +20,7 @@ export interface SignatureRouteDeps {
   readonly verifySigned: VerifySigned
   readonly parseVerifyRequest: ParseVerifyRequest
   /** Answers with a verdict, as `POST /verify` does. */
-  readonly sendVerdict: (res: ServerResponse, verdict: Verdict, requestId: string) => void
+  readonly sendVerdict: (res: DirectResponse, verdict: Verdict, requestId: string) => void
   readonly clock: Clock
 }
 
@@ -30,7 +31,7 @@ export function createSignatureRoute(deps: SignatureRouteDeps): Route {
   const { authentication, verifySigned, sendVerdict, clock } = deps
   const parseRequest = createSignatureRequestParser(deps.parseVerifyRequest)
 
-  async function handle(req: IncomingMessage, res: ServerResponse, requestId: string): Promise<void> {
+  async function handle(req: IncomingMessage, res: DirectResponse, requestId: string): Promise<void> {
     const verifier = await authentication.authenticate(req.headers.authorization, clock.now(), req)
     const mediaTypeError = findMediaTypeError(req)
     if (mediaTypeError !== null) throw mediaTypeError

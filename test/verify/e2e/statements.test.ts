@@ -1,7 +1,8 @@
-import { IncomingMessage, ServerResponse } from 'node:http'
+import { IncomingMessage } from 'node:http'
 import { Socket } from 'node:net'
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
 import type { TenantConfig } from '../../../src/configs/effective-config.ts'
+import { DirectResponse } from '../../../src/http/direct-response.ts'
 import { newToken } from '../key-records.ts'
 import { type PostgresFixture, startPostgresFixture } from './postgres-fixture.ts'
 import { seedKey, seedTenant } from './seeding.ts'
@@ -109,7 +110,7 @@ function answerAtOnce(body: Record<string, unknown>, verifier: string): unknown 
   if (route === undefined) throw new Error('There is no such route.')
   const req = new IncomingMessage(new Socket())
   req.headers = { authorization: `Bearer ${verifier}`, 'content-type': 'application/json' }
-  const res = new ServerResponse(req)
+  const res = new DirectResponse(req)
   const end = vi.spyOn(res, 'end')
   const handling: unknown = route.handle(req, res, 'the-id')
   req.emit('data', Buffer.from(JSON.stringify(body)))
