@@ -54,7 +54,7 @@ export function benchTenantId(index: number): string {
 export function benchRecord(index: number): KeyRecord {
   const isVerifier = index === VERIFIER_INDEX
   const id = `01900000-0000-7000-8000-${(index + 2).toString(16).padStart(12, '0')}`
-  const record: KeyRecord = {
+  return {
     keyId: id,
     tenantId: isVerifier ? '01900000-0000-7000-9000-ffffffffffff' : benchTenantId(index),
     tenantSlug: isVerifier ? 'platform' : `tenant-${index % TENANT_COUNT}`,
@@ -63,7 +63,7 @@ export function benchRecord(index: number): KeyRecord {
     name: `bench key ${index}`,
     environment: 'PRODUCTION',
     ownerId: `owner-${index}`,
-    scopes: isVerifier ? ['keyward:verify'] : BENCH_SCOPES,
+    scopes: isVerifier ? ['keyward:verify'] : [...BENCH_SCOPES],
     inactiveScopes: [],
     metadata: { plan: 'pro' },
     expiresAt: null,
@@ -71,14 +71,13 @@ export function benchRecord(index: number): KeyRecord {
     revokedAt: null,
     secret: { secretId: id, activatedAt: 0, retiresAt: null },
     rotationPending: false,
-    config: index >= LIMITED_FIRST ? LIMITED_KEY_CONFIG : {},
-    tenantConfig: isVerifier ? {} : BENCH_TENANT_CONFIG,
+    config: index >= LIMITED_FIRST ? { ...LIMITED_KEY_CONFIG } : {},
+    tenantConfig: isVerifier ? {} : { ...BENCH_TENANT_CONFIG },
     timeZone: 'UTC',
     hasCredits: false,
     signingSecret: null,
     quotas: { flushSequence: 0, key: { day: [], month: [] }, tenant: { day: [], month: [] } },
   }
-  return structuredClone(record)
 }
 
 /** Knows the keys of the run by heart. */

@@ -4,15 +4,7 @@ import type { Logger } from '../../lib/logger.ts'
 import type { KeySnapshot } from '../cache/snapshot.ts'
 import type { UsageFlush, UsageSink } from '../ports.ts'
 import type { VerdictCode } from '../verdict-code.ts'
-import {
-  countVerdict,
-  createTally,
-  emptyTally,
-  MINUTE_MS,
-  openTally,
-  toFlush,
-  type UsageTally,
-} from './usage-tally.ts'
+import { countVerdict, createTally, emptyTally, MINUTE_MS, openTally, toFlush, type UsageTally } from './usage-tally.ts'
 
 /**
  * Counts what was answered, in memory, and hands the counts to a sink each second and at stop.
