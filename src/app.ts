@@ -252,7 +252,12 @@ export async function createApp(options: AppOptions): Promise<App> {
   const accessTokenKey = await findAccessTokenKey(prisma, envelope)
   if (accessTokenKey === null) throw new Error('The database holds no key to sign access tokens with.')
   const accessTokens = await createAccessTokens(accessTokenKey, clock, config.ACCESS_TOKEN_SECONDS)
-  const authenticate = createAuthenticate({ accessTokens, prisma, clock })
+  const authenticate = createAuthenticate({
+    accessTokens,
+    authenticateManager: dataPlane.authenticateManager,
+    prisma,
+    clock,
+  })
   const guard = createLoginGuard({
     prisma,
     clock,
@@ -297,7 +302,7 @@ export async function createApp(options: AppOptions): Promise<App> {
       leasedCredits: dataPlane.limits.leasedCredits,
     },
     identify: async (req, correlationId) => ({
-      actor: await authenticate(req.headers.authorization ?? null),
+      actor: await authenticate(req),
       origin: { ip: clientIp(req), userAgent: req.headers['user-agent'] ?? null, correlationId },
     }),
     corsOrigins: config.CORS_ORIGINS,

@@ -14,6 +14,8 @@ export interface GraphQLContext {
   readonly caller: Caller
   /** Who was shown in this request to be asking, beside the caller: a login has no caller yet, and tells of a person. */
   readonly provenUserIds: Set<string>
+  /** What commands of this request returned, by UUID: whoever may change a thing may be shown what became of it. */
+  readonly changedIds: ReadonlySet<string>
   readonly clock: Clock
   readonly prisma: PrismaClient
   readonly userCommands: UserCommands

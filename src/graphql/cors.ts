@@ -3,7 +3,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 /** A page of another origin can send neither this header nor a JSON body without asking first (CORS preflight). */
 export const CSRF_HEADER = 'x-keyward-csrf'
 
-const ALLOWED_HEADERS = ['authorization', 'content-type', 'x-request-id', CSRF_HEADER].join(', ')
+const ALLOWED_HEADERS = ['authorization', 'content-type', 'x-api-key', 'x-request-id', CSRF_HEADER].join(', ')
 const EXPOSED_HEADERS = ['x-request-id', 'retry-after', 'ratelimit', 'ratelimit-policy'].join(', ')
 /** Seconds for which a browser need not ask again; browsers cut longer times to this. */
 const PREFLIGHT_TTL_SECONDS = 7200

@@ -26,7 +26,7 @@ export interface GraphQLRouteDeps {
   readonly schema: GraphQLSchema
   readonly commands: CommandRunner
   readonly identify: (req: IncomingMessage, requestId: string) => Promise<Caller>
-  readonly services: Omit<GraphQLContext, 'caller' | 'provenUserIds' | 'execute'>
+  readonly services: Omit<GraphQLContext, 'caller' | 'provenUserIds' | 'changedIds' | 'execute'>
   /** Origins whose pages may read answers; empty: none but our own. */
   readonly corsOrigins: readonly string[]
   /** What each caller may spend. */
@@ -110,15 +110,30 @@ function takeParams(operations: PersistedOperations): Plugin<object, ServerConte
 }
 
 function createContext({ commands, services }: GraphQLRouteDeps, caller: Caller): GraphQLContext {
+  const changedIds = new Set<string>()
   return {
     ...services,
     caller,
     provenUserIds: new Set(),
-    execute: (command, input) =>
-      commands.run(command, caller, input).catch((error: unknown) => {
+    changedIds,
+    async execute(command, input) {
+      try {
+        const result = await commands.run(command, caller, input)
+        for (const id of findIds(result)) changedIds.add(id)
+        return result
+      } catch (error) {
         throw error instanceof KeywardError ? toExpectedError(error) : error
-      }),
+      }
+    },
   }
+}
+
+/** Of the row that a command returned, or of the rows in what it returned. */
+function findIds(result: unknown): readonly string[] {
+  if (typeof result !== 'object' || result === null) return []
+  return [result, ...Object.values(result)].flatMap((row: unknown) =>
+    typeof row === 'object' && row !== null && 'id' in row && typeof row.id === 'string' ? [row.id] : [],
+  )
 }
 
 function refuseGraphiql(): never {

@@ -79,7 +79,7 @@ export const ApiKey = builder.prismaNode('ApiKey', {
   description: 'A key: who it stands for, what it may do, until when. Its token is shown once and not kept.',
   id: { field: 'id', description: 'Identifies the key for good, through rotations too.' },
   nullable: true,
-  findUnique: (id, { caller }) => ({ id, ...visibleKeys(caller.actor) }),
+  findUnique: (id, { caller, changedIds }) => (changedIds.has(id) ? { id } : { id, ...visibleKeys(caller.actor) }),
   fields: (t) => ({
     version: t.exposeInt('version'),
     name: t.exposeString('name'),

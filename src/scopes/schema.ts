@@ -17,9 +17,9 @@ export const Scope = builder.prismaNode('Scope', {
   description: 'A permission that a key can hold, in the namespace of its tenant.',
   id: { field: 'id', description: 'Identifies the scope for good.' },
   nullable: true,
-  findUnique: (id, { caller }) => {
+  findUnique: (id, { caller, changedIds }) => {
     const tenantIds = visibleTenantIds(caller.actor, 'scopes:read')
-    return tenantIds === 'all' ? { id } : { id, tenantId: { in: [...tenantIds] } }
+    return tenantIds === 'all' || changedIds.has(id) ? { id } : { id, tenantId: { in: [...tenantIds] } }
   },
   fields: (t) => ({
     version: t.exposeInt('version'),

@@ -31,9 +31,9 @@ const Invitation = builder.prismaNode('Invitation', {
   description: 'An invitation of whoever has an e-mail address into a tenant. Its token is shown once and not kept.',
   id: { field: 'id', description: 'Identifies the invitation for good.' },
   nullable: true,
-  findUnique: (id, { caller }) => {
+  findUnique: (id, { caller, changedIds }) => {
     const tenantIds = visibleTenantIds(caller.actor, 'members:read')
-    return tenantIds === 'all' ? { id } : { id, tenantId: { in: [...tenantIds] } }
+    return tenantIds === 'all' || changedIds.has(id) ? { id } : { id, tenantId: { in: [...tenantIds] } }
   },
   fields: (t) => ({
     email: t.expose('email', { type: 'EmailAddress' }),

@@ -9,6 +9,7 @@ import {
   createFailedAuthenticationLimit,
   type FailedAuthenticationStats,
 } from './authentication/failed-authentication-limit.ts'
+import { type AuthenticateManager, createManagementAuthentication } from './authentication/management-authentication.ts'
 import { createVerifierAuthentication, openAuthentication } from './authentication/verifier.ts'
 import { CACHE_KEYS_DEFAULT } from './cache/cache-size.ts'
 import { createConfigRulesCompiler } from './cache/config-rules.ts'
@@ -39,6 +40,8 @@ export interface DataPlane {
   readonly routes: readonly Route[]
   /** What the routes ask, without HTTP. */
   readonly verify: Verify
+  /** For the control plane, whose machines show keys of the same cache. */
+  readonly authenticateManager: AuthenticateManager
   /** To be told of every committed change that can alter a verdict. */
   readonly cache: SnapshotCache
   readonly limits: Pick<Limits, 'revokeLease' | 'leasedCredits' | 'sizes'>
@@ -139,9 +142,10 @@ export function createDataPlane(deps: DataPlaneDeps): DataPlane {
     counts: verdictCounts,
     clock,
   })
+  const clientIp = createClientIp(trustedProxies)
   const failures = createFailedAuthenticationLimit({
     load: cache.load,
-    clientIp: createClientIp(trustedProxies),
+    clientIp,
     clock,
     ...(deps.failedAuthenticationsPerMinute !== undefined && { failuresMax: deps.failedAuthenticationsPerMinute }),
   })
@@ -157,6 +161,7 @@ export function createDataPlane(deps: DataPlaneDeps): DataPlane {
   ]
   return {
     routes,
+    authenticateManager: createManagementAuthentication({ find: findVerifier, failures, noteFirstUse, clientIp }),
     verify,
     cache,
     limits,

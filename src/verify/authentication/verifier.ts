@@ -108,7 +108,8 @@ function requireVerifier({ snapshot }: LoadedSnapshot, now: number): { key: KeyS
   return { key: snapshot, verifier: snapshot.verifier }
 }
 
-function isLive(key: KeySnapshot, now: number): boolean {
+/** Whether a token stands for a key that counts, wherever and for whatever it is used. */
+export function isLive(key: KeySnapshot, now: number): boolean {
   if (key.tenantSuspended || key.revoked || key.disabled) return false
   return now < key.expiresAt && now < key.secretRetiresAt
 }

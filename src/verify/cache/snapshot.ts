@@ -30,6 +30,7 @@ export interface Verifier {
 export interface KeySnapshot {
   readonly keyId: string
   readonly tenantId: string
+  readonly tenantIsPlatform: boolean
   readonly tenantSuspended: boolean
   readonly revoked: boolean
   readonly disabled: boolean
@@ -88,6 +89,7 @@ export function createSnapshotCompiler(compileConfigRules: CompileConfigRules): 
     return {
       keyId: record.keyId,
       tenantId: record.tenantId,
+      tenantIsPlatform: record.tenantIsPlatform,
       tenantSuspended: record.tenantSuspendedAt !== null,
       revoked: record.revokedAt !== null,
       disabled: record.disabledAt !== null,
