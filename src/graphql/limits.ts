@@ -20,10 +20,13 @@ export const COST_MAX = 20_000
 export const CHANGE_COST = 100
 /** Points of each look at the schema. GraphiQL takes one when it is opened. */
 export const INTROSPECTION_COST = 1000
-/** Points that a person or a key may spend in any minute when nobody says otherwise: some 250 pages of 100 keys. */
-export const ACTOR_POINTS_DEFAULT = 1_000_000
-/** Points that callers who have not said who they are may spend from one address: some 900 logins. */
-export const ADDRESS_POINTS_DEFAULT = 100_000
+/**
+ * Points that a person or a key may spend in any minute when nobody says otherwise: some 7500 pages of 100 keys, or 250,000
+ * changes. Lower, and programs that do much in little time are refused; higher, and one of them can take the whole server.
+ */
+export const ACTOR_POINTS_DEFAULT = 30_000_000
+/** Points that callers who have not said who they are may spend from one address: some 9000 logins. */
+export const ADDRESS_POINTS_DEFAULT = 1_000_000
 /** Bytes of a request's body from whoever it is. */
 export const BODY_BYTES_MAX = 1024 * 1024
 /**

@@ -285,7 +285,7 @@ test('without any setting there is room for a dashboard and for GraphiQL', async
       body: JSON.stringify({ query: getIntrospectionQuery() }),
     })
     expect(JSON.parse(page.text).extensions.cost).toEqual({ requested: 1001, limit: 20_000 })
-    expect(page.headers.get('ratelimit-policy')).toBe('"minute";q=1000000;w=60')
+    expect(page.headers.get('ratelimit-policy')).toBe('"minute";q=30000000;w=60')
   } finally {
     await generous.stop()
   }
