@@ -9,7 +9,7 @@ import type { Config } from './config.ts'
 import { DEFAULT_SYSTEM_CONFIG } from './configs/system-config.ts'
 import { createChangeListener } from './db/change-listener.ts'
 import { createPrisma } from './db/client.ts'
-import { isUnavailable } from './db/database-failures.ts'
+import { isGone, isUnavailable } from './db/database-failures.ts'
 import { createPool } from './db/pool.ts'
 import { createTransactionRunner } from './db/transaction.ts'
 import { listGraphQLMetrics } from './graphql/graphql-metrics.ts'
@@ -310,6 +310,7 @@ export async function createApp(options: AppOptions): Promise<App> {
     operations: createPersistedOperations(manifest, config.PERSISTED_OPERATIONS === 'required'),
     logger,
     isUnavailable,
+    isGone,
   })
 
   const routes = [

@@ -2,7 +2,7 @@ import { authorize, holdsPlatformPermission } from '../actors/actor.ts'
 import type { Caller } from '../actors/caller.ts'
 import type { AuditEntry } from '../audit/audit-entry.ts'
 import { insertAuditEvents } from '../audit/audit-store.ts'
-import { isMissingReference } from '../db/database-failures.ts'
+import { isGone } from '../db/database-failures.ts'
 import { KeywardError, validationFailed } from '../errors/keyward-error.ts'
 import { insertOutboxEvents } from '../events/outbox.ts'
 import type { Prisma, PrismaClient } from '../generated/prisma/client.ts'
@@ -110,7 +110,7 @@ export function createCommandRunner(deps: CommandRunnerDeps): CommandRunner {
           if (error instanceof KeywardError && error.code === 'FORBIDDEN')
             return reject(command.name, caller, access, error)
           // What was there when access was granted was deleted at the same time.
-          if (isMissingReference(error)) throw new KeywardError('NOT_FOUND', NOT_FOUND_DETAIL, { cause: error })
+          if (isGone(error)) throw new KeywardError('NOT_FOUND', NOT_FOUND_DETAIL, { cause: error })
           throw error
         })
         // Also when it failed: a commit whose answer was lost may have happened, and dropping too much does no harm.

@@ -24,9 +24,13 @@ export function isUniqueViolation(error: unknown, constraint?: string): boolean 
   return constraint === undefined || failure.constraints.has(constraint)
 }
 
-/** Whether a row was refused because what it refers to is not there, as when it was deleted at the same time. */
-export function isMissingReference(error: unknown): boolean {
-  return readFailure(error).codes.has('23503')
+/**
+ * Whether something that was there a moment ago is not any more: a row that refers to it was refused, or it was to be read
+ * again or changed.
+ */
+export function isGone(error: unknown): boolean {
+  const { codes } = readFailure(error)
+  return codes.has('23503') || codes.has('P2003') || codes.has('P2025')
 }
 
 /** Whether the database undid the transaction because of a concurrent one, so that the same work can succeed again. */

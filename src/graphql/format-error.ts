@@ -10,6 +10,8 @@ export interface ErrorFormatDeps {
   readonly logger: Pick<Logger, 'error'>
   /** Whether an error means that the database cannot answer right now. */
   readonly isUnavailable: (error: unknown) => boolean
+  /** Whether an error means that something was deleted while it was being read. */
+  readonly isGone: (error: unknown) => boolean
 }
 
 interface Result {
@@ -33,10 +35,10 @@ export function errorFormat(deps: ErrorFormatDeps): Plugin<object, { readonly re
   }
 }
 
-function formatError({ logger, isUnavailable }: ErrorFormatDeps, thrown: GraphQLError, requestId: string) {
+function formatError(deps: ErrorFormatDeps, thrown: GraphQLError, requestId: string) {
   const cause = findCause(thrown)
-  const error = toKeywardError(cause, isUnavailable)
-  if (error.code === 'INTERNAL') logger.error({ err: cause, requestId }, 'A GraphQL request failed.')
+  const error = toKeywardError(cause, deps)
+  if (error.code === 'INTERNAL') deps.logger.error({ err: cause, requestId }, 'A GraphQL request failed.')
   const isAtField = thrown.path !== undefined
   return new GraphQLError(error.detail, {
     nodes: thrown.nodes ?? null,
@@ -68,7 +70,7 @@ const VALIDATION_ENDS: ReadonlyMap<string, KeywardError> = new Map([
   ],
 ])
 
-function toKeywardError(cause: unknown, isUnavailable: (error: unknown) => boolean): KeywardError {
+function toKeywardError(cause: unknown, { isUnavailable, isGone }: ErrorFormatDeps): KeywardError {
   if (cause instanceof KeywardError) return cause
   if (cause instanceof ExpectedError) return cause.error
   if (cause instanceof GraphQLError) {
@@ -84,6 +86,7 @@ function toKeywardError(cause: unknown, isUnavailable: (error: unknown) => boole
   if (isUnavailable(cause)) {
     return new KeywardError('UNAVAILABLE', 'The database cannot be reached right now.', { retryAfterSeconds: 1 })
   }
+  if (isGone(cause)) return new KeywardError('NOT_FOUND', 'What was asked for has just been deleted.')
   return new KeywardError('INTERNAL', 'The cause is in the log, under the id of this request.')
 }
 

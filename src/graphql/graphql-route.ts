@@ -36,6 +36,8 @@ export interface GraphQLRouteDeps {
   readonly logger: Logger
   /** Whether an error means that the database cannot answer right now. */
   readonly isUnavailable: (error: unknown) => boolean
+  /** Whether an error means that something was deleted while it was being read. */
+  readonly isGone: (error: unknown) => boolean
 }
 
 interface ServerContext {

@@ -4,7 +4,7 @@ import { pino } from 'pino'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import { createPrisma } from '../../src/db/client.ts'
 import { DatabaseError } from '../../src/db/database-error.ts'
-import { isConcurrencyFailure, isUnavailable, isUniqueViolation } from '../../src/db/database-failures.ts'
+import { isConcurrencyFailure, isGone, isUnavailable, isUniqueViolation } from '../../src/db/database-failures.ts'
 import { createPool, type DatabasePool } from '../../src/db/pool.ts'
 import { createTransactionRunner } from '../../src/db/transaction.ts'
 import type { PrismaClient } from '../../src/generated/prisma/client.ts'
@@ -43,6 +43,29 @@ function tenant(slug: string) {
 
 const INSERT = `INSERT INTO tenants (id, slug, name, key_prefix, created_at, updated_at)
   SELECT gen_random_uuid(), slug, name, key_prefix, created_at, updated_at FROM tenants`
+
+describe('a row that is not there any more is told as gone', () => {
+  const nowhere = '00000000-0000-7000-8000-000000000000'
+  const now = new Date()
+  const scope = { id: nowhere, tenantId: nowhere, name: 'a:b', createdAt: now, updatedAt: now }
+  test.each<[string, () => Promise<unknown>]>([
+    ['by what refers to it', () => prisma.scope.create({ data: scope })],
+    [
+      'by what refers to it in raw SQL',
+      () => pool.query("INSERT INTO memberships VALUES ($1, $1, 'OWNER', now())", [nowhere]),
+    ],
+    ['by a change of it', () => prisma.tenant.update({ where: { id: nowhere }, data: { name: 'a' } })],
+    ['by reading it', () => prisma.tenant.findUniqueOrThrow({ where: { id: nowhere } })],
+  ])('%s', async (_, call) => {
+    const error = await failureOf(call())
+    expect(isGone(error)).toBe(true)
+    expect(isUnavailable(error) || isUniqueViolation(error) || isConcurrencyFailure(error)).toBe(false)
+  })
+
+  test('and nothing else is', async () => {
+    expect(isGone(await failureOf(pool.query('SELECT 1 / 0')))).toBe(false)
+  })
+})
 
 describe('a unique violation is told by the name of its constraint', () => {
   beforeAll(async () => {

@@ -235,7 +235,10 @@ describe('a subscription', () => {
       logging: false,
       maskedErrors: false,
       context: () => ({ caller: { actor: { kind: 'apiKey', apiKeyId: 'key' }, origin: { ip: null } } }),
-      plugins: [costLimits(points), errorFormat({ logger: { error() {} }, isUnavailable: () => false })],
+      plugins: [
+        costLimits(points),
+        errorFormat({ logger: { error() {} }, isUnavailable: () => false, isGone: () => false }),
+      ],
     })
     const answers = []
     for (let index = 0; index < times; index++) {

@@ -31,6 +31,7 @@ async function answerOf(thrown: unknown) {
       errorFormat({
         logger: { error: (...args: unknown[]) => logged.push(args) },
         isUnavailable: (error) => error instanceof Error && error.message === 'the database is away',
+        isGone: (error) => error instanceof Error && error.message === 'the row is gone',
       }),
     ],
   })
@@ -67,6 +68,14 @@ test('a database that is away is told as such, and when to come again', async ()
   expect(await answerOf(new Error('the database is away'))).toMatchObject({
     message: 'The database cannot be reached right now.',
     extensions: { code: 'UNAVAILABLE', retryAfterSeconds: 1 },
+    logged: [],
+  })
+})
+
+test('what was deleted while it was being read is told as not being there', async () => {
+  expect(await answerOf(new Error('the row is gone'))).toMatchObject({
+    message: 'What was asked for has just been deleted.',
+    extensions: { code: 'NOT_FOUND' },
     logged: [],
   })
 })
