@@ -10,6 +10,7 @@ import {
   type FailedAuthenticationStats,
 } from './authentication/failed-authentication-limit.ts'
 import { type AuthenticateManager, createManagementAuthentication } from './authentication/management-authentication.ts'
+import { createTokenHashes } from './authentication/token-hashes.ts'
 import { createVerifierAuthentication, openAuthentication } from './authentication/verifier.ts'
 import { CACHE_KEYS_DEFAULT } from './cache/cache-size.ts'
 import { createConfigRulesCompiler } from './cache/config-rules.ts'
@@ -149,7 +150,12 @@ export function createDataPlane(deps: DataPlaneDeps): DataPlane {
     clock,
     ...(deps.failedAuthenticationsPerMinute !== undefined && { failuresMax: deps.failedAuthenticationsPerMinute }),
   })
-  const findVerifier = createFindSnapshot<IncomingMessage>({ cache, isIssuedPrefix, lookUp: failures.lookUp })
+  const findVerifier = createFindSnapshot<IncomingMessage>({
+    cache,
+    isIssuedPrefix,
+    hash: createTokenHashes(),
+    lookUp: failures.lookUp,
+  })
   const authentication = deps.openVerification
     ? openAuthentication
     : createVerifierAuthentication({ find: findVerifier, failures, noteFirstUse })

@@ -1,4 +1,4 @@
-import { hashToken, readTokenShape, TOKEN_LENGTH_MAX } from '../../keys/token.ts'
+import { hashToken, readTokenShape, TOKEN_LENGTH_MAX, type TokenHash } from '../../keys/token.ts'
 import type { KeyHandle } from './key-handle.ts'
 import type { LoadedSnapshot, SnapshotCache } from './snapshot-cache.ts'
 
@@ -22,6 +22,8 @@ export interface FindSnapshotDeps<Payer> {
    * Only then does a wrong checksum prove that a token is nobody's.
    */
   readonly isIssuedPrefix: (prefix: string) => boolean
+  /** Absent: nothing is remembered. */
+  readonly hash?: (token: string) => TokenHash
   /** What stands between a stranger's tokens and the source; absent: nothing. */
   readonly lookUp?: LookUp<Payer>
 }
@@ -29,11 +31,11 @@ export interface FindSnapshotDeps<Payer> {
 const UNKNOWN: LoadedSnapshot = { snapshot: null, stale: false }
 
 export function createFindSnapshot<Payer = void>(deps: FindSnapshotDeps<Payer>): FindSnapshot<Payer> {
-  const { cache, isIssuedPrefix } = deps
+  const { cache, isIssuedPrefix, hash = hashToken } = deps
   const { lookUp = (tokenHash, now) => cache.load(tokenHash, now) } = deps
   return (token, now, payer) => {
     if (token.length > TOKEN_LENGTH_MAX) return UNKNOWN
-    const tokenHash = hashToken(token)
+    const tokenHash = hash(token)
     const entry = cache.peek(tokenHash, now)
     if (entry !== undefined) return entry
     // Reading the shape comes after the cache: a token that is in use there needs no such proof.
