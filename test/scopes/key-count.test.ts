@@ -21,8 +21,8 @@ const ScopeKeyCounts = graphql(`
   query ScopeKeyCounts($tenantId: ID!) { scopes(tenantId: $tenantId) { nodes { name keyCount } } }
 `)
 
-async function countsOf({ tenantId }: TenantSeed) {
-  const { data, errors } = await sendGraphQL(app, ScopeKeyCounts, { tenantId }, admin.accessToken)
+async function countsOf({ tenantId }: TenantSeed, token = admin.accessToken) {
+  const { data, errors } = await sendGraphQL(app, ScopeKeyCounts, { tenantId }, token)
   expect(errors).toEqual([])
   return Object.fromEntries((data?.scopes.nodes ?? []).map(({ name, keyCount }) => [name, keyCount]))
 }
@@ -51,6 +51,16 @@ test("another tenant's keys are not counted, whatever its scopes are called", as
   await other.key({ scopes: ['x:y'] })
   expect(await countsOf(other)).toEqual({ 'x:y': 1 })
   expect(await countsOf(tenant)).toMatchObject({ 'x:y': 1 })
+})
+
+test('a machine that may not see keys is told no number', async () => {
+  const own = await admin.tenant()
+  await own.scope('a:b')
+  await own.key({ scopes: ['a:b'] })
+  const blind = await own.key({ scopes: ['keyward:scopes:read'] })
+  const seeing = await own.key({ scopes: ['keyward:scopes:read', 'keyward:keys:read'] })
+  expect(await countsOf(own, blind.token)).toEqual({ 'a:b': null })
+  expect(await countsOf(own, seeing.token)).toEqual({ 'a:b': 1 })
 })
 
 test('a number is that of the moment of asking, also twice in one request', async () => {
