@@ -75,6 +75,7 @@ export function benchRecord(index: number): KeyRecord {
     tenantConfig: isVerifier ? {} : { ...BENCH_TENANT_CONFIG },
     timeZone: 'UTC',
     hasCredits: false,
+    operationsRevision: null,
     signingSecret: null,
     quotas: { flushSequence: 0, key: { day: [], month: [] }, tenant: { day: [], month: [] } },
   }

@@ -39,6 +39,7 @@ import type { Logger } from './lib/logger.ts'
 import { createPeriodicWork } from './lib/periodic.ts'
 import { type RandomBytes, systemRandomBytes } from './lib/random.ts'
 import { createOpenApiCommands } from './openapi/openapi-commands.ts'
+import { createOperationSource } from './openapi/operation-store.ts'
 import { schema } from './schema.ts'
 import { createEnvelope } from './secrets/envelope.ts'
 import { loadPrefixDirectory } from './tenants/prefix-directory.ts'
@@ -115,6 +116,7 @@ export async function createApp(options: AppOptions): Promise<App> {
   })
   const dataPlane = createDataPlane({
     keySource: createKeySource({ pool, envelope, nodeId }),
+    operationSource: createOperationSource(pool),
     usageSink: createUsageStore(pool),
     quotaSink: createQuotaStore(pool, nodeId),
     creditStore: createCreditStore(pool),

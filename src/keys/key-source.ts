@@ -31,6 +31,7 @@ interface KeyRow {
   readonly config: unknown
   readonly tenant_config: unknown
   readonly tenant_time_zone: string
+  readonly operations_revision: string | null
   readonly has_credits: boolean
   readonly sealed_signing_secret: Buffer | null
   readonly key_day: StoredCountRows
@@ -67,6 +68,7 @@ const KEY_COLUMNS = `
                   ORDER BY scope.name) AS inactive_scopes,
            key.config,
            tenant.config AS tenant_config, tenant.time_zone AS tenant_time_zone,
+           tenant.operations_revision,
            EXISTS (SELECT FROM api_key_credits credits WHERE credits.api_key_id = key.id) AS has_credits,
            ${latestCounts('key.id', 'day')} AS key_day,
            ${latestCounts('key.id', 'month')} AS key_month,
@@ -159,6 +161,7 @@ function toRecord(row: KeyRow, envelope: Envelope): KeyRecord {
     config: row.config as KeyConfig,
     tenantConfig: row.tenant_config as TenantConfig,
     timeZone: row.tenant_time_zone,
+    operationsRevision: row.operations_revision,
     hasCredits: row.has_credits,
     signingSecret:
       row.sealed_signing_secret === null

@@ -9,6 +9,7 @@ import { type Generated, type GeneratedScope, generateScopes, type Strategy } fr
 import type { OpenApiSummary } from './openapi-operation.ts'
 import { findNamingIssues, type MethodAction } from './openapi-rules.ts'
 import { findSourceIssues, type OpenApiSource, type OpenApiSourceInput } from './openapi-source.ts'
+import { replaceOperations } from './operation-store.ts'
 
 export interface GenerateFromOpenApiInput extends OpenApiSourceInput {
   readonly tenantId: string
@@ -65,7 +66,8 @@ export function generateFromOpenApiCommand({ source }: { readonly source: OpenAp
       const { title, version, operations } = summary
       const { scopes, warnings } = generated
       const strategy = input.strategy ?? 'PATH_RESOURCE'
-      const imported = input.import === true ? await importGenerated({ ...work, tenantId }, generated) : null
+      const imported =
+        input.import === true ? await importGenerated({ ...work, tenantId }, input.namespace, summary, generated) : null
       const counted = { operationCount: operations.length, scopeCount: scopes.length }
       return {
         value: { title, version, operationCount: operations.length, scopes, warnings, imported },
@@ -85,13 +87,19 @@ export function generateFromOpenApiCommand({ source }: { readonly source: OpenAp
   }
 }
 
-/** What people switched off stays off. */
-async function importGenerated(work: TenantWork, { scopes }: Generated): Promise<BulkCounts> {
+/** What people switched off stays off. The operations are kept, for verifications that ask what method and path need. */
+async function importGenerated(
+  work: TenantWork,
+  namespace: string,
+  { basePath }: OpenApiSummary,
+  { scopes, operations }: Generated,
+): Promise<BulkCounts> {
   const { tenantId, actor } = work
   requirePermission(actor, 'openapi:write', tenantId, 'Importing')
   const rows: BulkRow[] = []
   for (const chunk of chunksOf(scopes.map((scope, index) => ({ ...scope, index })))) {
     rows.push(...(await upsertScopes(work, { tenantId, scopes: chunk, dryRun: false })).rows)
   }
+  await replaceOperations(work, { tenantId, namespace, basePath, operations })
   return countBulkRows(rows)
 }

@@ -112,8 +112,8 @@ builder.mutationField('scopesFromOpenApi', (t) =>
   t.field({
     type: ScopesFromOpenApiPayload,
     description:
-      'Derive scopes from an OpenAPI document, and import them if asked to: new ones are created, the descriptions of others brought up to date, none deleted or switched on. Requires `openapi:generate`.',
-    errors: commandErrors('VALIDATION_FAILED', 'NOT_FOUND'),
+      'Derive scopes from an OpenAPI document, and import them if asked to: new ones are created, the descriptions of others brought up to date, none deleted or switched on. The operations are kept in the place of those that the namespace had, so that `/verify` can tell with `requireOperationScope` which scope a method and path need. Requires `openapi:generate`.',
+    errors: commandErrors('VALIDATION_FAILED', 'CONFLICT', 'NOT_FOUND'),
     args: { input: t.arg({ type: ScopesFromOpenApiInput, required: true, description: 'From what, and how.' }) },
     resolve: (_root, { input }, ctx) => ctx.execute(ctx.openApi.generate, input),
   }),

@@ -22,6 +22,7 @@ import { createSnapshotCache, type SnapshotCache } from './cache/snapshot-cache.
 import { createUnknownLookupBudget, type UnknownLookupStats } from './cache/unknown-lookup-budget.ts'
 import type { CreditStore } from './limits/credit-lease.ts'
 import { createLimits, type Limits } from './limits/limits.ts'
+import { createFindOperationMatcher, type OperationSource } from './operations/find-matcher.ts'
 import type { KeySource, QuotaSink, SecretActivator, UsageSink } from './ports.ts'
 import { createBatchRoute } from './routes/batch-route.ts'
 import { createForwardRoute } from './routes/forward-route.ts'
@@ -60,6 +61,8 @@ export interface DataPlane {
 
 export interface DataPlaneDeps {
   readonly keySource: KeySource
+  /** Absent: no operations are imported anywhere. */
+  readonly operationSource?: OperationSource
   readonly usageSink: UsageSink
   readonly quotaSink: QuotaSink
   readonly creditStore: CreditStore
@@ -93,6 +96,8 @@ const LEASE_DEADLINE_MS = 2_000
 
 /** Keys whose limits are counted at one time at least. */
 const LIMITED_KEYS_MIN = 200_000
+
+const NO_OPERATIONS: OperationSource = { findOperations: async () => [] }
 
 export function createDataPlane(deps: DataPlaneDeps): DataPlane {
   const { clock, logger, isIssuedPrefix, trustedProxies = [], cacheKeys = CACHE_KEYS_DEFAULT } = deps
@@ -135,6 +140,7 @@ export function createDataPlane(deps: DataPlaneDeps): DataPlane {
       return cache.peek(handle, now) ?? unknownLookups.lookUp(handle, now, verifier)
     },
     reload: ({ keyId }, { key }) => cache.load(key === '' ? toKeyIdHandle(keyId) : hashToken(key), clock.now()),
+    findOperationMatcher: createFindOperationMatcher(deps.operationSource ?? NO_OPERATIONS),
     nonces: deps.nonceStore,
     signatureWindow: deps.signatureWindow,
     limits,

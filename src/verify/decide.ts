@@ -35,8 +35,17 @@ export function decideLife(loaded: LoadedSnapshot, verifier: Verifier, now: numb
   return null
 }
 
-/** The rules of one use of a key that is alive. */
-export function decideUse(key: KeySnapshot, stale: boolean, request: VerifyRequest, now: number): Verdict {
+/**
+ * The rules of one use of a key that is alive. `operationScope` is what the imported operation needs; null when there is
+ * none, or when the request does not ask for one.
+ */
+export function decideUse(
+  key: KeySnapshot,
+  stale: boolean,
+  request: VerifyRequest,
+  now: number,
+  operationScope: string | null = null,
+): Verdict {
   // 6. It belongs to the environment that is asked for.
   if (request.environment !== undefined && request.environment !== key.environment) {
     const detail = `The key belongs to ${key.environment}, not to ${request.environment}.`
@@ -50,12 +59,12 @@ export function decideUse(key: KeySnapshot, stale: boolean, request: VerifyReque
   }
 
   // 8. The operation that is asked for is known, where that is what decides.
-  if (request.requireOperationScope) {
+  if (request.requireOperationScope && operationScope === null) {
     return deny('INSUFFICIENT_SCOPE', key, stale, 'No imported operation has this method and path.')
   }
 
   // 9. It holds every scope that is asked for.
-  const missingScopes = findMissing(request, key)
+  const missingScopes = findMissing(request, key, operationScope)
   if (missingScopes !== null) return denyScopes(key, stale, missingScopes)
 
   return describe('VALID', null, key, stale, null)
@@ -65,9 +74,13 @@ export function maySee(verifier: Verifier, key: KeySnapshot): boolean {
   return verifier.tenantId === null || verifier.tenantId === key.tenantId
 }
 
-function findMissing({ scopes, scopeQuery }: VerifyRequest, key: KeySnapshot): readonly string[] | null {
-  if (scopes.length === 0 && scopeQuery === undefined) return null
-  const missing = findMissingScopes(key.scopes, scopes)
+function findMissing(
+  { scopes, scopeQuery }: VerifyRequest,
+  key: KeySnapshot,
+  operationScope: string | null,
+): readonly string[] | null {
+  if (scopes.length === 0 && scopeQuery === undefined && operationScope === null) return null
+  const missing = findMissingScopes(key.scopes, operationScope === null ? scopes : [operationScope, ...scopes])
   if (scopeQuery === undefined || evaluateScopeQuery(scopeQuery, key.scopes)) return missing.length > 0 ? missing : null
   return [...new Set([...missing, ...findMissingInQuery(scopeQuery, key.scopes)])]
 }

@@ -36,6 +36,8 @@ export interface KeyRecord {
   /** What the key, and its tenant, have set; see `configs/effective-config.ts`. */
   readonly config: KeyConfig
   readonly tenantConfig: TenantConfig
+  /** Changes with each import of the tenant's operations; null before the first. */
+  readonly operationsRevision: string | null
   /** The tenant's IANA zone, in which its days and months begin. */
   readonly timeZone: string
   /** Whether the key spends credits. */

@@ -6,6 +6,8 @@ import type { LoadedSnapshot } from './cache/snapshot-cache.ts'
 import { decideLife, decideUse, deny, maySee } from './decide.ts'
 import type { LimitDecision } from './limits/limit-decision.ts'
 import type { Limits } from './limits/limits.ts'
+import type { FindOperationMatcher } from './operations/find-matcher.ts'
+import type { OperationMatcher } from './operations/operation-matcher.ts'
 import { decideSignature } from './signature/decide-signature.ts'
 import type { NonceStore } from './signature/nonce-port.ts'
 import type { SignedVerifyRequest } from './signature/parse-signature-request.ts'
@@ -33,7 +35,8 @@ import type { VerifyRequest } from './verify-request.ts'
  * environment.
  *
  * Budget: a token that is in memory costs no SQL and no waiting: the function then returns a Verdict, not a promise. A cold
- * one costs one SQL statement, shared by all who ask for it at the same time. Two rare things are waited for: a new
+ * one costs one SQL statement, shared by all who ask for it at the same time; imported operations, where they are asked for,
+ * another one for each tenant. Two rare things are waited for: a new
  * lease of credits, and the first use of a token that a rotation made.
  *
  * When the database is down: tokens in memory are answered as before, and after their age limit with `stale: true` up to
@@ -51,6 +54,8 @@ export interface VerifyDeps {
   readonly findById: (keyId: string, now: number, payer: Verifier) => LoadedSnapshot | Promise<LoadedSnapshot>
   /** Reads a key again that is in memory, and with it the stored counts of its quotas. */
   readonly reload: Reload
+  /** Asked only where method and path decide. */
+  readonly findOperationMatcher: FindOperationMatcher
   readonly limits: Pick<Limits, 'admit'>
   /** Settles when the first use of a secret is noted, or has failed to be; it never rejects. */
   readonly noteFirstUse: (key: KeySnapshot) => Promise<void>
@@ -107,7 +112,32 @@ export function createVerify(deps: VerifyDeps): { verify: Verify; verifySigned: 
   }
 
   function use(key: KeySnapshot, stale: boolean, request: VerifyRequest, now: number): Verdict | Promise<Verdict> {
-    const verdict = decideUse(key, stale, request, now)
+    if (request.requireOperationScope) return useOperation(key, stale, request, now)
+    return consume(decideUse(key, stale, request, now), key, request, now)
+  }
+
+  /** The scope that method and path need is looked up; where that is not in memory, it is waited for. */
+  function useOperation(
+    key: KeySnapshot,
+    stale: boolean,
+    request: VerifyRequest,
+    now: number,
+  ): Verdict | Promise<Verdict> {
+    const { method, path } = request
+    const decide = (matcher: OperationMatcher | null, decidedAt: number) => {
+      const scope = method === undefined || path === undefined ? null : (matcher?.findScope(method, path) ?? null)
+      return consume(decideUse(key, stale, request, decidedAt, scope), key, request, decidedAt)
+    }
+    const matcher = deps.findOperationMatcher(key)
+    return matcher instanceof Promise ? matcher.then((found) => decide(found, clock.now())) : decide(matcher, now)
+  }
+
+  function consume(
+    verdict: Verdict,
+    key: KeySnapshot,
+    request: VerifyRequest,
+    now: number,
+  ): Verdict | Promise<Verdict> {
     if (verdict.code !== 'VALID') return conclude(verdict, request, now)
     if (key.limits === null) return admit(verdict, key, request, now)
 

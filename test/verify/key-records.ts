@@ -30,6 +30,7 @@ export function keyRecord(overrides: Partial<KeyRecord> = {}): KeyRecord {
     tenantConfig: {},
     timeZone: 'UTC',
     hasCredits: false,
+    operationsRevision: null,
     signingSecret: null,
     quotas: { flushSequence: 0, key: { day: [], month: [] }, tenant: { day: [], month: [] } },
     ...overrides,

@@ -49,6 +49,8 @@ export interface KeySnapshot {
   /** Null for a key that signs no requests. */
   readonly signingKey: SigningKey | null
   readonly scopes: ScopeSet
+  /** By which the tenant's imported operations are known; null when there are none. */
+  readonly operationsRevision: string | null
   /** What the key may do as a verifier; null when it does not hold the scope. */
   readonly verifier: Verifier | null
   /** From the end of the request's id to the last member that names the key: `","keyId":…,"expiresAt":…`. ASCII. */
@@ -102,6 +104,7 @@ export function createSnapshotCompiler(compileConfigRules: CompileConfigRules): 
       limits,
       signingKey: record.signingSecret === null ? null : createSigningKey(record.signingSecret),
       scopes,
+      operationsRevision: record.operationsRevision,
       verifier: scopes.grants(VERIFY_SCOPE)
         ? { id: record.keyId, tenantId: record.tenantIsPlatform ? null : record.tenantId }
         : null,
