@@ -6,7 +6,6 @@ import { createCommandRunner } from './commands/command-runner.ts'
 import { purgeRememberedRequests } from './commands/idempotency-store.ts'
 import { INVALIDATION_CHANNEL, type Invalidation, parseInvalidations } from './commands/invalidation.ts'
 import type { Config } from './config.ts'
-import { DEFAULT_SYSTEM_CONFIG } from './configs/system-config.ts'
 import { createChangeListener } from './db/change-listener.ts'
 import { createPrisma } from './db/client.ts'
 import { isGone, isUnavailable } from './db/database-failures.ts'
@@ -107,7 +106,7 @@ export async function createApp(options: AppOptions): Promise<App> {
   })
   const prisma = createPrisma(pool)
   const envelope = createEnvelope(options.masterKey)
-  const systemConfig = DEFAULT_SYSTEM_CONFIG
+  const systemConfig = config.DEFAULT_CONFIG
   const prefixes = await loadPrefixDirectory(prisma)
 
   const nonces = createNonceStore({

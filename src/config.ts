@@ -1,5 +1,6 @@
 import { resolve } from 'node:path'
 import { z } from 'zod'
+import { parseSystemConfig } from './configs/system-config.ts'
 import { ACTOR_POINTS_DEFAULT, ADDRESS_POINTS_DEFAULT } from './graphql/limits.ts'
 import { parseToken } from './keys/token.ts'
 import { parseMasterKey } from './secrets/master-key.ts'
@@ -210,6 +211,20 @@ export const SETTINGS = {
     description: 'Addresses and CIDRs of proxies whose `X-Forwarded-For` is believed, separated by commas.',
     fallback: 'none',
     parse: listOf(readProxy),
+  },
+  DEFAULT_CONFIG: {
+    description:
+      'What holds where neither tenant nor key says otherwise, as JSON with the fields of `TenantConfigInput`.',
+    fallback: 'unlimited and open',
+    parse: z
+      .string()
+      .optional()
+      .transform((given, context) => {
+        const reading = parseSystemConfig(given)
+        if (reading.ok) return reading.config
+        for (const fault of reading.faults) context.addIssue(fault)
+        return z.NEVER
+      }),
   },
   OUTBOUND_ALLOWED_RANGES: {
     description:

@@ -39,6 +39,7 @@ describe('without any variable', () => {
       VERIFY_AUTH: 'required',
       TRUSTED_PROXIES: [],
       CORS_ORIGINS: [],
+      DEFAULT_CONFIG: {},
       OUTBOUND_ALLOWED_RANGES: [],
       GRAPHQL_POINTS_PER_MINUTE: 30_000_000,
       GRAPHQL_ANONYMOUS_POINTS_PER_MINUTE: 1_000_000,
