@@ -1,3 +1,4 @@
+import { CACHE_KEYS_DEFAULT } from '../../src/verify/cache/cache-size.ts'
 import { MANY_KEYS, orderOnce, runValid, withServer } from '../app-under-test.ts'
 import { type BenchDatabase, prepareDatabase } from '../bench-database.ts'
 import { openPostgres } from '../postgres.ts'
@@ -26,9 +27,8 @@ const FILLS = [
   { cacheKeys: 10_000, asked: 10_000 },
   { cacheKeys: 10_000, asked: 30_000 },
   { cacheKeys: 30_000, asked: 30_000 },
-  { cacheKeys: 100_000, asked: 100_000 },
+  { cacheKeys: CACHE_KEYS_DEFAULT, asked: CACHE_KEYS_DEFAULT },
 ] as const
-const DEFAULT_CACHE_KEYS = 100_000
 const DEFAULT_MEGABYTES_MOST = 300
 
 async function measureMemory(load: LoadProcess, large: BenchDatabase): Promise<SectionResult> {
@@ -43,7 +43,7 @@ async function measureMemory(load: LoadProcess, large: BenchDatabase): Promise<S
       const { rssBytes } = await server.report('cpu')
       const { heapBytes } = await server.report('memory')
       const residentMegabytes = toMegabytes(rssBytes - idle.rssBytes)
-      if (cacheKeys === DEFAULT_CACHE_KEYS) defaultMegabytes = residentMegabytes
+      if (cacheKeys === CACHE_KEYS_DEFAULT) defaultMegabytes = residentMegabytes
       rows.push([
         String(cacheKeys),
         String(asked),
