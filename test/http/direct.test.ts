@@ -165,7 +165,22 @@ describe('a connection that nobody uses', () => {
     expect(await closedAfter(socket, performance.now())).toBeGreaterThanOrEqual(350)
   })
 
-  test('stays open while it is used, and while an answer is on its way', async () => {
+  test('stays open while it is used', async () => {
+    const port = await start([direct], 300)
+    const socket = connect({ port, host: '127.0.0.1' })
+    let answers = ''
+    socket.on('data', (chunk) => {
+      answers += chunk
+    })
+    for (let request = 0; request < 10; request++) {
+      socket.write(post('/direct', 'x'))
+      await sleep(100)
+    }
+    expect(answers.match(/HTTP\/1\.1 200 OK/g)).toHaveLength(10)
+    socket.destroy()
+  })
+
+  test('stays open while an answer is on its way', async () => {
     const port = await start([echo], 200)
     const socket = connect({ port, host: '127.0.0.1' })
     await once(socket, 'connect')
