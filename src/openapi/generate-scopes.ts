@@ -111,7 +111,7 @@ function createNaming(summary: OpenApiSummary, { strategy, actions = {} }: Gener
         action: actionOf(method),
       })
     case 'TAG':
-      return ({ method, tags: [tag = 'untagged'] }) => ({ group: toSegment(tag), action: actionOf(method) })
+      return ({ method, tag }) => ({ group: toSegment(tag ?? 'untagged'), action: actionOf(method) })
     case 'OPERATION_ID':
       return ({ operationId }) => (operationId === null ? null : { group: toSnakeCase(operationId), action: 'execute' })
   }

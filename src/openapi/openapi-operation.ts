@@ -14,9 +14,14 @@ export interface OpenApiOperation {
   /** As the document has it, such as `/pet/{petId}`. */
   readonly path: string
   readonly operationId: string | null
-  readonly tags: readonly string[]
+  /** The first of its tags. */
+  readonly tag: string | null
 }
 
 /** More than any API that people wrote; each one can become a scope. */
 export const OPERATIONS_MAX = 10_000
 export const OPENAPI_DOCUMENT_BYTES_MAX = 16 * 1024 * 1024
+/** Of paths, base paths, ids and tags. Each operation carries its own, and all of them leave the thread that reads. */
+export const OPERATION_TEXT_CHARACTERS_MAX = 1_000
+/** Each segment is a place in the tree that requests are matched in. */
+export const PATH_SEGMENTS_MAX = 32

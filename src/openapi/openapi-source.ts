@@ -1,5 +1,6 @@
-import { type InputIssue, validationFailed } from '../errors/keyward-error.ts'
+import { type InputIssue, KeywardError, validationFailed } from '../errors/keyward-error.ts'
 import type { GuardedClient } from '../http/guarded-client.ts'
+import { createSemaphore } from '../lib/semaphore.ts'
 import { OPENAPI_DOCUMENT_BYTES_MAX, type OpenApiSummary } from './openapi-operation.ts'
 import type { OpenApiReader } from './openapi-reader.ts'
 
@@ -10,6 +11,9 @@ export interface OpenApiSourceInput {
 }
 
 const FETCH_DEADLINE_MS = 10_000
+/** Each one may hold a document of the full size in memory, and a place until the deadline. */
+const FETCHES_MAX = 4
+const FETCHES_WAITING_MAX = 8
 
 export function findSourceIssues({ document, url }: OpenApiSourceInput): readonly InputIssue[] {
   if ((document == null) !== (url == null)) return []
@@ -25,20 +29,27 @@ export function createOpenApiSource(deps: {
   readonly reader: OpenApiReader
   readonly client: GuardedClient
 }): OpenApiSource {
-  async function getText({ document, url }: OpenApiSourceInput): Promise<string> {
-    if (document != null) return document
+  const fetches = createSemaphore({ concurrentMax: FETCHES_MAX, waitingMax: FETCHES_WAITING_MAX })
+
+  async function fetchAndRead(url: URL | string): Promise<OpenApiSummary> {
     const bounds = { bytesMax: OPENAPI_DOCUMENT_BYTES_MAX, deadlineMs: FETCH_DEADLINE_MS }
     const fetched = await deps.client.getText(String(url), bounds)
-    if (fetched.ok) return fetched.text
+    if (fetched.ok) return read(fetched.text, 'url')
     throw validationFailed([{ path: ['input', 'url'], detail: fetched.detail }])
   }
 
+  async function read(text: string, field: 'document' | 'url'): Promise<OpenApiSummary> {
+    const reading = await deps.reader.read(text)
+    if (reading.ok) return reading.summary
+    throw validationFailed([{ path: ['input', field], detail: reading.detail }])
+  }
+
   return {
-    async read(input) {
-      const reading = await deps.reader.read(await getText(input))
-      if (reading.ok) return reading.summary
-      const field = input.document != null ? 'document' : 'url'
-      throw validationFailed([{ path: ['input', field], detail: reading.detail }])
+    async read({ document, url }) {
+      if (document != null) return read(document, 'document')
+      const reading = fetches.run(() => fetchAndRead(String(url)))
+      if (reading !== null) return reading
+      throw new KeywardError('UNAVAILABLE', 'Too many documents are being fetched.', { retryAfterSeconds: 5 })
     },
   }
 }

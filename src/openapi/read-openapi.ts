@@ -1,6 +1,12 @@
 import SwaggerParser from '@apidevtools/swagger-parser'
 import { parse as parseYaml } from 'yaml'
-import { OPERATIONS_MAX, type OpenApiOperation, type OpenApiSummary } from './openapi-operation.ts'
+import {
+  OPERATION_TEXT_CHARACTERS_MAX,
+  OPERATIONS_MAX,
+  type OpenApiOperation,
+  type OpenApiSummary,
+  PATH_SEGMENTS_MAX,
+} from './openapi-operation.ts'
 
 /**
  * Reads OpenAPI 3.0 and 3.1 and Swagger 2.0, as JSON or YAML. It is run in a thread of its own, by `openapi-worker.ts`,
@@ -89,32 +95,50 @@ function summarize(document: JsonObject): OpenApiSummary {
 
 function listOperations([path, item]: [string, unknown]): OpenApiOperation[] {
   if (!path.startsWith('/') || !isObject(item)) return []
+  requirePath(path)
   return METHODS.flatMap((method) => {
     const operation = item[method]
     if (!isObject(operation)) return []
     const { operationId, tags } = operation
+    const tag: unknown = Array.isArray(tags) ? tags.find((one) => typeof one === 'string') : undefined
     return [
       {
         method: method.toUpperCase(),
         path,
-        operationId: typeof operationId === 'string' && operationId !== '' ? operationId : null,
-        tags: Array.isArray(tags) ? tags.filter((tag) => typeof tag === 'string') : [],
+        operationId:
+          typeof operationId === 'string' && operationId !== '' ? requireShort(operationId, 'An `operationId`') : null,
+        tag: typeof tag === 'string' ? requireShort(tag, 'A tag') : null,
       },
     ]
   })
 }
 
+function requirePath(path: string): void {
+  requireShort(path, 'A path')
+  if (path.includes('\u0000') || !path.isWellFormed()) throw new OpenApiFault('A path holds what is no text.')
+  if (path.split('/').length <= PATH_SEGMENTS_MAX + 1) return
+  throw new OpenApiFault(`A path has more than ${PATH_SEGMENTS_MAX} segments.`)
+}
+
+function requireShort(text: string, what: string): string {
+  if (text.length <= OPERATION_TEXT_CHARACTERS_MAX) return text
+  throw new OpenApiFault(`${what} has more than ${OPERATION_TEXT_CHARACTERS_MAX} characters.`)
+}
+
 function readBasePath({ servers, basePath }: JsonObject): string {
   const first: unknown = Array.isArray(servers) ? servers[0] : undefined
   const url = isObject(first) ? first.url : basePath
-  if (typeof url !== 'string' || !URL.canParse(url, 'https://server.invalid')) return ''
+  if (typeof url !== 'string') return ''
+  requireShort(url, "The server's URL")
+  if (!URL.canParse(url, 'https://server.invalid')) return ''
   const path = new URL(url, 'https://server.invalid').pathname.replace(/\/+$/, '')
+  requirePath(path)
   // A variable of the server can stand for anything.
   return /%7B|\{/i.test(path) ? '' : path
 }
 
 function readText(value: unknown, charactersMax: number): string {
-  return typeof value === 'string' ? value.slice(0, charactersMax) : ''
+  return typeof value === 'string' ? value.slice(0, charactersMax).toWellFormed().replaceAll('\u0000', '') : ''
 }
 
 function firstLine(error: unknown): string {

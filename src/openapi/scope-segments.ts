@@ -15,13 +15,14 @@ export function toSegment(text: string): string {
 export function toSnakeCase(text: string): string {
   const words = text
     .replace(/([a-z0-9])([A-Z])/g, '$1_$2')
-    .replace(/([A-Z]+)([A-Z][a-z])/g, '$1_$2')
+    .replace(/([A-Z])([A-Z][a-z])/g, '$1_$2')
     .replace(/[^A-Za-z0-9]+/g, '_')
     .replace(/^_+|_+$/g, '')
   return toSegment(words)
 }
 
-const PREFIX_SEGMENT = /^(?:api|v\d+(?:[._-]?\d+)*)$/i
+/** There is one way to match a text, so that no text, made by a stranger, takes long to be found not to match. */
+const PREFIX_SEGMENT = /^(?:api|v\d+(?:[._-]\d+)*)$/i
 
 /** For what has no segment but parameters. */
 const ROOT = 'root'

@@ -122,3 +122,19 @@ test('a scope that would be too long is warned of and left out', async () => {
   expect(generated.scopes.map(({ name }) => name)).toEqual(['ns:pets:*', 'ns:pets:read'])
   expect(generated.warnings).toEqual([expect.stringMatching(/more than 100 characters/)])
 })
+
+test('texts that were made to be slow to match take no time', async () => {
+  const operationId = 'A'.repeat(1_000)
+  const document = openApi({ [`GET /v${'1'.repeat(900)}x/pets`]: { operationId }, 'GET /v1.2-3/pets': {} })
+  const summary = await readOpenApi(document)
+  const begin = performance.now()
+  for (const strategy of STRATEGIES) generateScopes(summary, { strategy, namespace: 'ns' })
+  expect(performance.now() - begin).toBeLessThan(1_000)
+})
+
+test('versions of all kinds in front of every path are no resource', async () => {
+  for (const version of ['v1', 'V12', 'v1.2', 'v2024-01-31', 'v1_0', 'api']) {
+    const document = openApi({ [`GET /${version}/pets`]: {}, [`GET /${version}/owners`]: {} })
+    expect(await namesOf(document, { wildcards: false })).toEqual(['ns:owners:read', 'ns:pets:read'])
+  }
+})

@@ -104,6 +104,18 @@ describe('a document is refused', () => {
     expect(await faultOf(openApi(operations))).toMatch(/10001 operations; at most 10000/)
   })
 
+  test.each([
+    ['path', openApi({ [`GET /${'x'.repeat(1_000)}`]: {} }), /A path has more than 1000 characters/],
+    ['path', openApi({ [`GET ${'/x'.repeat(33)}`]: {} }), /A path has more than 32 segments/],
+    ['path', openApi({ 'GET /a\u0000': {} }), /A path holds what is no text/],
+    ['operationId', openApi({ 'GET /a': { operationId: 'x'.repeat(1_001) } }), /`operationId` has more than 1000/],
+    ['tag', openApi({ 'GET /a': { tags: ['x'.repeat(1_001)] } }), /A tag has more than 1000 characters/],
+    ['base path', openApi({}, { servers: [{ url: `/${'x'.repeat(1_000)}` }] }), /server's URL has more than 1000/],
+    ['base path', openApi({}, { servers: [{ url: '/x'.repeat(33) }] }), /more than 32 segments/],
+  ])('whose %s is none that people write', async (_, text, message) => {
+    expect(await faultOf(text)).toMatch(message)
+  })
+
   test('that takes too long or too much memory, and the next one is read all the same', async () => {
     expect(await faultOf(PETSTORE, createOpenApiReader({ deadlineMs: 1 }))).toMatch(/longer than 0\.001 seconds/)
     const large = JSON.stringify({ openapi: '3.1.0', x: Array.from({ length: 300_000 }, (_, index) => ({ index })) })

@@ -1,4 +1,4 @@
-import { createServer, type Server } from 'node:http'
+import { createServer, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import type { ScopesFromOpenApiInput } from '../generated/graphql/graphql.ts'
@@ -14,12 +14,15 @@ let admin: AdminSeed
 let tenant: TenantSeed
 let server: Server
 let baseUrl: string
+/** Answers that a test holds back. */
+const waiting: ServerResponse[] = []
 
 beforeAll(async () => {
   server = createServer((req, res) => {
     if (req.url === '/petstore.yaml') res.end(PETSTORE)
     else if (req.url === '/inside') res.writeHead(302, { location: 'http://10.0.0.1/' }).end()
     else if (req.url === '/large') res.end('x'.repeat(16 * 1024 * 1024 + 1))
+    else if (req.url === '/waits') waiting.push(res)
     else res.end('{"a": 1}')
   })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
@@ -167,4 +170,17 @@ test('an analysis counts for each strategy what would come of it, and changes no
   expect(await listScopes()).toEqual([])
   const bad = { input: { tenantId: tenant.tenantId, document: 'hello' } }
   expect(readCode(await sendGraphQL(app, OpenApiAnalysis, bad, admin.accessToken))).toBe('VALIDATION_FAILED')
+})
+
+test('no more documents are fetched at once than a few, and who comes after those is told to come again', async () => {
+  const variables = { input: { tenantId: tenant.tenantId, namespace: 'petstore', url: `${baseUrl}/waits` } }
+  const send = () => sendGraphQL(app, ScopesFromOpenApi, variables, admin.accessToken)
+  const first = Array.from({ length: 12 }, send)
+  await expect.poll(() => waiting.length).toBe(4)
+  const refused = await Promise.race([...first, ...Array.from({ length: 4 }, send)])
+  expect(refused.errors).toMatchObject([{ extensions: { code: 'UNAVAILABLE', retryAfterSeconds: 5 } }])
+  expect(waiting).toHaveLength(4)
+  const answering = setInterval(() => waiting.pop()?.end(PETSTORE), 5)
+  const answers = await Promise.all(first).finally(() => clearInterval(answering))
+  for (const { data } of answers) expect(data?.scopesFromOpenApi).toMatchObject({ operationCount: 19 })
 })
