@@ -58,7 +58,7 @@ export function createKeyCommand({ envelope, systemConfig }: CreateKeyDeps): Com
       if (input.config != null) requirePermission(actor, 'configs:write', tenantId, 'A configuration')
       if (input.credits != null) requirePermission(actor, 'credits:write', tenantId, 'Giving credits')
       const scopes = [...new Set(input.scopes ?? [])]
-      const issues = await findUngrantableScopes(tx, { actor, tenantId, scopes })
+      const issues = await findUngrantableScopes(tx, work, scopes)
       if (issues.length > 0) throw validationFailed(issues)
 
       const tenant = await tx.tenant.findUnique({ where: { id: tenantId }, select: { keyPrefix: true, config: true } })

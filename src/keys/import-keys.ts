@@ -95,7 +95,7 @@ async function importDocument(
   dryRun: boolean,
   systemConfig: SystemConfig,
 ): Promise<Change<BulkResult> | Unchanged<BulkResult>> {
-  const { tx, tenantId, now, actor } = work
+  const { tx, tenantId, now } = work
   const tenant = await tx.tenant.findUnique({ where: { id: tenantId }, select: { config: true, isPlatform: true } })
   if (tenant === null) throw new KeywardError('NOT_FOUND', 'There is nothing under this id.')
   const { keyTtlDaysDefault, keyTtlDaysMax } = mergeConfig({}, readTenantConfig(tenant.config), systemConfig)
@@ -103,7 +103,11 @@ async function importDocument(
     now,
     ttl: { defaultDays: keyTtlDaysDefault.value, maxDays: keyTtlDaysMax.value },
     mayUsePlatformPrefix: tenant.isPlatform,
-    scopeFaults: await findScopeFaults(tx, { actor, tenantId, scopes: document.keys.flatMap(({ scopes }) => scopes) }),
+    scopeFaults: await findScopeFaults(
+      tx,
+      work,
+      document.keys.flatMap(({ scopes }) => scopes),
+    ),
   }
 
   const rows = [...document.failed]

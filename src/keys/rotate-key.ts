@@ -44,12 +44,12 @@ export function rotateKeyCommand({ systemConfig }: RotateKeyDeps): Command<Rotat
     tenantOf: ({ id }, find) => findTenantIdOfKey(find, id),
     validate: validateRotation,
     async execute(work, input) {
-      const { tx, now, tenantId, actor, randomBytes } = work
+      const { tx, now, tenantId, randomBytes } = work
       const key = await lockLiveKey(tx, tenantId, input.id)
       const obstacle = findRotationObstacle(key, now)
       if (obstacle !== null) throw new KeywardError('CONFLICT', obstacle)
       // The caller is about to hold the key: rotating one that may do more would be a way to more.
-      requireGrantable(actor, tenantId, key.scopes)
+      requireGrantable(work, key.scopes)
 
       const tenant = await tx.tenant.findUniqueOrThrow({
         where: { id: tenantId },

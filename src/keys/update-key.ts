@@ -60,14 +60,10 @@ export function updateKeyCommand(deps: UpdateKeyDeps): Command<UpdateKeyInput, A
 }
 
 /** Scopes that the key holds already were granted by somebody; the caller answers for those that come in addition. */
-async function findScopeIssues(
-  { tx, actor, tenantId }: TenantWork,
-  key: ApiKey,
-  { scopes }: KeyChanges,
-): Promise<readonly InputIssue[]> {
+async function findScopeIssues(work: TenantWork, key: ApiKey, { scopes }: KeyChanges): Promise<readonly InputIssue[]> {
   const asked = scopes ?? []
   const added = asked.filter((scope) => !key.scopes.includes(scope))
-  const issues = await findUngrantableScopes(tx, { actor, tenantId, scopes: added })
+  const issues = await findUngrantableScopes(work.tx, work, added)
   return issues.map(({ path, detail }) => {
     const scope = added[Number(path.at(-1))] ?? ''
     return { path: ['input', 'scopes', asked.indexOf(scope)], detail }

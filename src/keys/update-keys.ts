@@ -96,11 +96,12 @@ interface Rules {
 
 /** All that the rows must be held against. At most five statements, however many rows there are. */
 async function readRules(
-  { tx, actor, tenantId }: TenantWork,
+  work: TenantWork,
   { systemConfig }: UpdateKeyDeps,
   rows: readonly Row[],
   keys: ReadonlyMap<string, ApiKey>,
 ): Promise<Rules> {
+  const { tx, tenantId } = work
   const tenant = await tx.tenant.findUnique({ where: { id: tenantId }, select: { config: true } })
   if (tenant === null) throw keyNotFound()
   // What is too much to be looked up is refused by the row's own rules.
@@ -110,7 +111,7 @@ async function readRules(
     return name == null || key === undefined ? [] : [{ environment: key.environment, name: normalizeName(name) }]
   })
   return {
-    scopeFaults: await findScopeFaults(tx, { actor, tenantId, scopes }),
+    scopeFaults: await findScopeFaults(tx, work, scopes),
     keyTtlDaysMax: mergeConfig({}, readTenantConfig(tenant.config), systemConfig).keyTtlDaysMax.value,
     takenNames: new Set(names.length > 0 ? await findTakenNames(tx, tenantId, names) : []),
   }

@@ -1,8 +1,15 @@
-import { type Actor, authorize } from '../actors/actor.ts'
+import { type Actor, authorize, holdsPlatformPermission } from '../actors/actor.ts'
 import { type Permission, permissionsOfScope } from '../actors/permissions.ts'
 import { type InputIssue, KeywardError } from '../errors/keyward-error.ts'
 import type { Prisma } from '../generated/prisma/client.ts'
 import { isReservedScope, wildcardPrefixOf } from './scope-name.ts'
+
+/** Who gives, and whose keys are to receive. */
+export interface Grant {
+  readonly actor: Actor
+  readonly tenantId: string
+  readonly platformTenantId: string
+}
 
 /**
  * The faults of a list of scopes that a key is to hold: each must be in the tenant's catalogue, or a wildcard over
@@ -11,12 +18,12 @@ import { isReservedScope, wildcardPrefixOf } from './scope-name.ts'
  */
 export async function findUngrantableScopes(
   tx: Prisma.TransactionClient,
-  grant: { actor: Actor; tenantId: string; scopes: readonly string[] },
+  grant: Grant,
+  scopes: readonly string[],
 ): Promise<readonly InputIssue[]> {
-  const { actor, tenantId, scopes } = grant
-  const catalogue = await findCatalogueNames(tx, tenantId, scopes)
+  const catalogue = await findCatalogueNames(tx, grant.tenantId, scopes)
   return scopes.flatMap((scope, index) => {
-    const detail = isReservedScope(scope) ? requirePermissions(actor, tenantId, scope) : findGap(catalogue, scope)
+    const detail = isReservedScope(scope) ? requirePermissions(grant, scope) : findGap(catalogue, scope)
     return detail === null ? [] : [{ path: ['input', 'scopes', index], detail }]
   })
 }
@@ -29,13 +36,14 @@ export interface ScopeFault {
 /** The same for the scopes of many keys at once, by scope, and without throwing. At most two statements. */
 export async function findScopeFaults(
   tx: Prisma.TransactionClient,
-  { actor, tenantId, scopes }: { actor: Actor; tenantId: string; scopes: readonly string[] },
+  grant: Grant,
+  scopes: readonly string[],
 ): Promise<ReadonlyMap<string, ScopeFault>> {
   const asked = [...new Set(scopes)]
-  const catalogue = await findCatalogueNames(tx, tenantId, asked)
+  const catalogue = await findCatalogueNames(tx, grant.tenantId, asked)
   const faults = new Map<string, ScopeFault>()
   for (const scope of asked) {
-    const fault = isReservedScope(scope) ? findGrantFault(actor, tenantId, scope) : toFault(findGap(catalogue, scope))
+    const fault = isReservedScope(scope) ? findGrantFault(grant, scope) : toFault(findGap(catalogue, scope))
     if (fault !== null) faults.set(scope, fault)
   }
   return faults
@@ -45,19 +53,19 @@ export async function findScopeFaults(
  * Throws FORBIDDEN when some of the scopes stand for a permission that the actor does not hold: who receives the token of
  * a key receives what it may do.
  */
-export function requireGrantable(actor: Actor, tenantId: string, scopes: readonly string[]): void {
-  for (const scope of scopes) if (isReservedScope(scope)) requirePermissions(actor, tenantId, scope)
+export function requireGrantable(grant: Grant, scopes: readonly string[]): void {
+  for (const scope of scopes) if (isReservedScope(scope)) requirePermissions(grant, scope)
 }
 
-function requirePermissions(actor: Actor, tenantId: string, scope: string): string | null {
-  const fault = findGrantFault(actor, tenantId, scope)
+function requirePermissions(grant: Grant, scope: string): string | null {
+  const fault = findGrantFault(grant, scope)
   if (fault?.code === 'FORBIDDEN') throw new KeywardError('FORBIDDEN', fault.detail)
   return fault?.detail ?? null
 }
 
-function findGrantFault(actor: Actor, tenantId: string, scope: string): ScopeFault | null {
+function findGrantFault(grant: Grant, scope: string): ScopeFault | null {
   const permissions = permissionsOfScope(scope)
-  const missing = permissions.find((permission) => !mayGrant(actor, permission, tenantId))
+  const missing = permissions.find((permission) => !mayGrant(grant, permission))
   if (missing !== undefined) {
     return { code: 'FORBIDDEN', detail: `Granting \`${scope}\` needs the permission \`${missing}\`.` }
   }
@@ -68,7 +76,9 @@ function toFault(detail: string | null): ScopeFault | null {
   return detail === null ? null : { code: 'VALIDATION_FAILED', detail }
 }
 
-function mayGrant(actor: Actor, permission: Permission, tenantId: string): boolean {
+/** What a key of the platform holds, it holds in every tenant: to be a member there, with a role, is not enough. */
+function mayGrant({ actor, tenantId, platformTenantId }: Grant, permission: Permission): boolean {
+  if (tenantId === platformTenantId) return holdsPlatformPermission(actor, permission)
   return authorize(actor, permission, tenantId) === 'allowed'
 }
 

@@ -21,7 +21,9 @@ function mayGrantRole(actor: Actor, role: Role, tenant: Pick<Tenant, 'id' | 'isP
     const own = actor.roles.get(tenant.id)
     return own !== undefined && RANKS[own] >= RANKS[role]
   }
-  return PERMISSION_NAMES.filter((permission) => roleHolds(role, permission)).every(
+  // Who runs the platform holds every permission there is, more than the role by itself.
+  const isForAll = tenant.isPlatform && RANKS[role] >= RANKS.ADMIN
+  return PERMISSION_NAMES.filter((permission) => isForAll || roleHolds(role, permission)).every(
     (permission) => authorize(actor, permission, tenant.id) === 'allowed',
   )
 }

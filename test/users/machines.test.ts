@@ -25,6 +25,7 @@ import {
   findPlatformTenantId,
   type KeySeed,
   seedAdmin,
+  seedUser,
   type TenantSeed,
   uniqueName,
   uuidOf,
@@ -291,16 +292,48 @@ describe('a machine gives nobody more than it holds:', () => {
     expect(await invite(strong.token, 'VIEWER')).toBe('MemberInvitePayload')
     expect(await invite(strong.token, 'OWNER')).toBe('FORBIDDEN')
   })
+
+  test('a key of the platform makes nobody its admin without every permission, which an admin of it holds', async () => {
+    const tenantId = await findPlatformTenantId(app)
+    const platformKey = async (scopes: string[]) => {
+      const input = { tenantId, name: uniqueName(), environment: 'PRODUCTION' as const, scopes }
+      const { data } = await sendGraphQL(app, ApiKeyCreate, { input }, admin.accessToken)
+      return data?.apiKeyCreate.__typename === 'ApiKeyCreatePayload' ? (data.apiKeyCreate.token ?? '') : ''
+    }
+    const invite = async (token: string) => {
+      const input = { tenantId, email: `${uniqueName()}@example.com`, role: 'ADMIN' as const }
+      return readCode(await sendGraphQL(app, MemberInvite, { input }, token))
+    }
+    expect(await invite(await platformKey(await scopesOf('OWNER')))).toBe('FORBIDDEN')
+    expect(await invite(await platformKey(['keyward:*']))).toBe('MemberInvitePayload')
+  })
 })
 
-async function viewerScopes(): Promise<string[]> {
+test('a developer of the platform can neither make nor take a key that would act in every tenant', async () => {
+  const tenantId = await findPlatformTenantId(app)
+  const developer = await seedUser(app, { tenantId, role: 'DEVELOPER' })
+  const create = (token: string, scopes: string[]) => {
+    const input = { tenantId, name: uniqueName(), environment: 'PRODUCTION' as const, scopes }
+    return sendGraphQL(app, ApiKeyCreate, { input }, token)
+  }
+  expect(readCode(await create(developer.accessToken, [READER]))).toBe('FORBIDDEN')
+  expect(readCode(await create(developer.accessToken, []))).toBe('ApiKeyCreatePayload')
+  const { data } = await create(admin.accessToken, [READER])
+  if (data?.apiKeyCreate.__typename !== 'ApiKeyCreatePayload') throw new Error('An admin of the platform may.')
+  const { id } = data.apiKeyCreate.apiKey
+  expect(readCode(await sendGraphQL(app, ApiKeyRotate, { id, input: {} }, developer.accessToken))).toBe('FORBIDDEN')
+})
+
+const viewerScopes = () => scopesOf('VIEWER')
+
+async function scopesOf(role: string): Promise<string[]> {
   const { data } = await sendGraphQL<{ permissions: { scope: string; roles: string[] }[] }, object>(
     app,
     '{ permissions { scope roles } }',
     {},
     admin.accessToken,
   )
-  return (data?.permissions ?? []).filter(({ roles }) => roles.includes('VIEWER')).map(({ scope }) => scope)
+  return (data?.permissions ?? []).filter(({ roles }) => roles.includes(role)).map(({ scope }) => scope)
 }
 
 describe('strangers', () => {
