@@ -2,7 +2,7 @@ import { defineTenantCommand } from '../commands/command.ts'
 import { requireVersion } from '../commands/expected-version.ts'
 import { KeywardError } from '../errors/keyward-error.ts'
 import { formatPublicId } from '../public-id.ts'
-import { findTenantIdOfScope, lockScope, removeScopeFromKeys } from './scope-store.ts'
+import { findTenantIdOfScope, isCoveredByWildcard, lockScope, removeScopeFromKeys } from './scope-store.ts'
 
 export interface DeleteScopeInput {
   readonly id: string
@@ -19,7 +19,8 @@ const CHANGED_KEYS_MAX = 10_000
 
 /**
  * Take a scope out of the catalogue and from every key that holds its name. A wildcard that covers it stays with the keys
- * that hold one, and grants whatever starts so: what must be granted to nobody is switched off instead.
+ * that hold one, and grants whatever starts so: what must be granted to nobody is switched off instead. So a scope that is
+ * off is not deleted while a key holds such a wildcard, which would grant it again.
  */
 export const deleteScope = defineTenantCommand<DeleteScopeInput, DeletedScope>({
   name: 'delete-scope',
@@ -29,6 +30,12 @@ export const deleteScope = defineTenantCommand<DeleteScopeInput, DeletedScope>({
     const scope = await lockScope(tx, tenantId, publicId, { toDelete: true })
     requireVersion(scope.version, expectedVersion)
     const { name, description, category, active } = scope
+    if (!active && (await isCoveredByWildcard(tx, { tenantId, name }))) {
+      throw new KeywardError(
+        'CONFLICT',
+        'Keys hold a wildcard that would grant the scope again: leave it switched off, or take the wildcard from them first.',
+      )
+    }
     const changedKeys = await removeScopeFromKeys(tx, { tenantId, name, now })
     if (changedKeys > CHANGED_KEYS_MAX) {
       throw new KeywardError(

@@ -164,7 +164,7 @@ builder.mutationFields((t) => ({
   scopeDelete: t.field({
     type: ScopeDeletePayload,
     description:
-      'Take a scope out of the catalogue and from every key that holds its name. Keys that hold a wildcard over it keep the wildcard, which grants all that starts so: to grant the scope to nobody, set `active` to false. Requires `scopes:delete`.',
+      'Take a scope out of the catalogue and from every key that holds its name. Keys that hold a wildcard over it keep the wildcard, which grants all that starts so: to grant the scope to nobody, set `active` to false. One that is off is not deleted while a key that is not revoked holds such a wildcard, which would grant it again: that is a `CONFLICT`. Requires `scopes:delete`.',
     errors: commandErrors('CONFLICT', 'NOT_FOUND'),
     args: {
       id: t.arg.id({ required: true, description: 'The scope.' }),

@@ -1,6 +1,7 @@
 import { KeywardError } from '../errors/keyward-error.ts'
 import type { Prisma, PrismaClient, Scope } from '../generated/prisma/client.ts'
 import { parsePublicIdOf } from '../public-id.ts'
+import { listGrantingNames } from './scope-set.ts'
 
 /** Whose scope it is, to be asked before anything else; null for an id that is none or names no scope. */
 export async function findTenantIdOfScope(find: PrismaClient, publicId: string): Promise<string | null> {
@@ -38,6 +39,19 @@ export async function removeScopeFromKeys(
   return tx.$executeRaw`
     UPDATE api_keys SET scopes = array_remove(scopes, ${name}::text), version = version + 1, updated_at = ${now}
      WHERE tenant_id = ${tenantId}::uuid AND scopes @> ARRAY[${name}::text]`
+}
+
+/** Whether a key of the tenant that is not revoked holds a wildcard that covers the name. One statement. */
+export async function isCoveredByWildcard(
+  tx: Prisma.TransactionClient,
+  { tenantId, name }: { tenantId: string; name: string },
+): Promise<boolean> {
+  const wildcards = listGrantingNames(name).filter((granting) => granting !== name)
+  if (wildcards.length === 0) return false
+  const [found] = await tx.$queryRaw<{ covered: boolean }[]>`
+    SELECT EXISTS (SELECT FROM api_keys WHERE tenant_id = ${tenantId}::uuid AND revoked_at IS NULL
+                      AND scopes && ${wildcards}::text[]) AS covered`
+  return found?.covered === true
 }
 
 function scopeNotFound(): KeywardError {

@@ -2,7 +2,15 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import type { ScopeUpdateInput, ScopeWhere } from '../generated/graphql/graphql.ts'
 import { startTestApp, type TestApp } from '../harness/app.ts'
 import { sendGraphQL, sendVerify } from '../harness/client.ts'
-import { ApiKeyById, ScopeCreate, ScopeDelete, Scopes, ScopeUpdate } from '../harness/operations.ts'
+import {
+  ApiKeyById,
+  ApiKeyRevoke,
+  ApiKeyUpdate,
+  ScopeCreate,
+  ScopeDelete,
+  Scopes,
+  ScopeUpdate,
+} from '../harness/operations.ts'
 import { type AdminSeed, seedAdmin, type TenantSeed } from '../harness/seed.ts'
 import { readCode, recordsOf } from '../harness/tenant-records.ts'
 
@@ -161,6 +169,32 @@ describe('deleting a scope', () => {
     for (const { token } of [holder, other]) expect(await codeOf(token, 'orders:write')).toBe('VALID')
     const { data } = await sendGraphQL(app, Scopes, { tenantId: tenant.tenantId }, admin.accessToken)
     expect(data?.scopes.nodes.map(({ name }) => name)).toEqual(['orders:write'])
+  })
+
+  test('is refused while it is off and a wildcard that a key holds would grant it again', async () => {
+    await tenant.scope('orders:read')
+    const id = await tenant.scope('orders:items:write')
+    const { token, apiKeyId } = await tenant.key({ scopes: ['orders:*'] })
+    await update(id, { active: false })
+    expect(await remove(id)).toMatchObject({ code: 'CONFLICT' })
+    expect(await codeOf(token, 'orders:items:write')).toBe('INSUFFICIENT_SCOPE')
+    expect(await codeOf(token, 'orders:read')).toBe('VALID')
+    await sendGraphQL(app, ApiKeyUpdate, { id: apiKeyId, input: { scopes: ['orders:read'] } }, admin.accessToken)
+    expect(await remove(id)).toMatchObject({ deletedId: id })
+  })
+
+  test('that is off takes no notice of wildcards over something else, of revoked keys and of other tenants', async () => {
+    const id = await tenant.scope('orders:read')
+    await tenant.scope('order:read')
+    await tenant.key({ scopes: ['order:*'] })
+    const { apiKeyId } = await tenant.key({ scopes: ['orders:*'] })
+    const input = { reason: 'left the company' }
+    await sendGraphQL(app, ApiKeyRevoke, { id: apiKeyId, input }, admin.accessToken)
+    const foreign = await admin.tenant()
+    await foreign.scope('orders:read')
+    await foreign.key({ scopes: ['orders:*'] })
+    await update(id, { active: false })
+    expect(await remove(id)).toMatchObject({ deletedId: id })
   })
 
   test('is not found a second time', async () => {
