@@ -1,6 +1,7 @@
 import { builder } from './graphql/builder.ts'
 import './actors/schema.ts'
 import './graphql/connection.ts'
+import './configs/import-schema.ts'
 import './configs/schema.ts'
 import './keys/credits-schema.ts'
 import './keys/key-list-schema.ts'

@@ -40,7 +40,14 @@ export const PERMISSIONS = {
   },
   'configs:read': { description: 'See the configuration of the tenant and of its keys.', roles: EVERYBODY },
   'configs:write': { description: 'Set the configuration of the tenant and of its keys.', roles: ADMINS },
-  'configs:import': { description: 'Set the configuration of many keys from one document.', roles: ADMINS },
+  'configs:import': {
+    description: 'Set the configuration of the tenant and of many keys from one document.',
+    roles: ADMINS,
+  },
+  'configs:export': {
+    description: 'Take the configuration of the tenant and of its keys out as a document.',
+    roles: EVERYBODY,
+  },
   'credits:write': { description: 'Set and top up the credits of keys.', roles: ADMINS },
   'keys:read': { description: 'See keys.', roles: EVERYBODY },
   'keys:create': { description: 'Create keys.', roles: WRITERS },

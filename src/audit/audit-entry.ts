@@ -4,6 +4,8 @@ import type { EventType } from '../events/event-types.ts'
 export type AuditOnlyAction =
   | 'authorization.rejected'
   | 'command.replayed'
+  | 'configs.exported'
+  | 'configs.imported'
   | 'installation.bootstrapped'
   | 'openapi.generated'
   | 'openapi.imported'

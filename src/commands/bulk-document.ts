@@ -68,6 +68,7 @@ export function invalidRow(index: number, [first, ...others]: readonly InputIssu
 export function rowOfError(index: number, error: unknown): BulkRow {
   if (error instanceof KeywardError) {
     const { code, detail: message, issues } = error
+    if (code === 'VALIDATION_FAILED' && issues.length > 0) return invalidRow(index, issues)
     if (code === 'VALIDATION_FAILED' || code === 'NOT_FOUND' || code === 'CONFLICT' || code === 'FORBIDDEN') {
       return failedRow(index, { code, message, path: issues[0]?.path ?? [] })
     }

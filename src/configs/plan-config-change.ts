@@ -22,7 +22,7 @@ export interface ConfigChange {
 export function findConfigIssues(
   level: ConfigSource,
   change: unknown,
-  path: readonly string[] = ['input'],
+  path: InputIssue['path'] = ['input'],
 ): readonly InputIssue[] {
   return validateConfig(level, change).map((issue) => ({ ...issue, path: [...path, ...issue.path] }))
 }
@@ -35,7 +35,7 @@ export function planConfigChange<Config extends TenantConfig>(
   level: ConfigSource,
   current: Config,
   change: Config,
-  path: readonly string[] = ['input'],
+  path: InputIssue['path'] = ['input'],
 ): ConfigChange {
   const stored = toJson(current)
   const config = toJson(normalizeConfig(applyConfigChange(current, change)))

@@ -44,6 +44,9 @@ const DAY_SECONDS = 86_400
 const GRACE_SECONDS_MAX = 30 * DAY_SECONDS
 const KEY_TTL_DAYS_MAX = 36_500
 
+const TIME_WINDOW_FIELDS = ['days', 'start', 'end', 'timeZone']
+const NO_SUCH_FIELD = 'There is no such field.'
+
 type Path = ConfigIssue['path']
 type Check = (value: unknown, path: Path) => readonly ConfigIssue[]
 type Checks = Readonly<Record<string, Check>>
@@ -76,8 +79,8 @@ const tenantChecks: Checks = {
 }
 
 /**
- * Everything that is wrong with a config of that level, at most 100 issues; empty when it may be stored. Null and
- * absent fields are right everywhere. Rules between two fields see only what is given: check the config as it will be stored.
+ * Everything that is wrong with a config of that level, at most 100 issues; empty when it may be stored. Any field
+ * of the level may be null or absent. Rules between two fields see only what is given: check the config as it will be stored.
  */
 export function validateConfig(level: ConfigSource, config: unknown): readonly ConfigIssue[] {
   const issues = checkFields(level === 'KEY' ? keyChecks : tenantChecks, config, [])
@@ -87,9 +90,10 @@ export function validateConfig(level: ConfigSource, config: unknown): readonly C
 function checkFields(checks: Checks, value: unknown, path: Path): readonly ConfigIssue[] {
   if (!isRecord(value)) return issueAt(path, 'Expected an object.')
   return Object.entries(value).flatMap(([name, field]) => {
-    if (field === undefined || field === null) return []
+    if (field === undefined) return []
     const check = Object.hasOwn(checks, name) ? checks[name] : undefined
-    return check === undefined ? issueAt([...path, name], 'There is no such field.') : check(field, [...path, name])
+    if (check === undefined) return issueAt([...path, name], NO_SUCH_FIELD)
+    return field === null ? [] : check(field, [...path, name])
   })
 }
 
@@ -100,6 +104,8 @@ function checkLimit(value: unknown, path: Path): readonly ConfigIssue[] {
 
 function checkBurst(value: unknown, path: Path): readonly ConfigIssue[] {
   if (!isRecord(value)) return issueAt(path, 'Expected ratePerSecond and burst.')
+  const strange = findStrangeFields(value, ['ratePerSecond', 'burst'], path)
+  if (strange.length > 0) return strange
   const { ratePerSecond, burst } = value
   const isSpecialRate = ratePerSecond === -1 || ratePerSecond === 0
   const isRate = isSpecialRate || isNumberWithin(ratePerSecond, RATE_PER_SECOND_MIN, INTEGER_MAX)
@@ -117,7 +123,7 @@ function checkRotation(value: unknown, path: Path): readonly ConfigIssue[] {
   const { everyDays, gracePeriodSeconds, mode } = value
   const isInterval = isIntegerWithin(everyDays, 1, ROTATION_DAYS_MAX)
   const isGrace = isIntegerWithin(gracePeriodSeconds, 0, GRACE_SECONDS_MAX)
-  const issues: ConfigIssue[] = []
+  const issues = [...findStrangeFields(value, ['everyDays', 'gracePeriodSeconds', 'mode'], path)]
   const refuse = (field: string, detail: string) => issues.push({ path: [...path, field], detail })
   if (!isInterval && everyDays !== -1) {
     refuse('everyDays', `Expected a whole number from 1 to ${ROTATION_DAYS_MAX}, or -1 for never.`)
@@ -164,11 +170,20 @@ function listOf(entriesMax: number, parseEntry: (entry: unknown) => RuleEntry<un
 }
 
 function ofText(parseEntry: (entry: string) => RuleEntry<unknown>): (entry: unknown) => RuleEntry<unknown> {
-  return (entry) => (typeof entry === 'string' ? parseEntry(entry) : refuseEntry('Expected a text.'))
+  return (entry) => {
+    if (typeof entry !== 'string') return refuseEntry('Expected a text.')
+    // The database can keep neither.
+    if (!entry.isWellFormed() || entry.includes('\u0000')) {
+      return refuseEntry('Expected a text without NUL characters and halves of characters.')
+    }
+    return parseEntry(entry)
+  }
 }
 
 function readTimeWindow(entry: unknown): RuleEntry<unknown> {
-  return isTimeWindowShaped(entry) ? parseTimeWindow(entry) : refuseEntry('Expected days, start, end and timeZone.')
+  if (!isTimeWindowShaped(entry)) return refuseEntry('Expected days, start, end and timeZone.')
+  const strange = Object.keys(entry).find((field) => !TIME_WINDOW_FIELDS.includes(field))
+  return strange === undefined ? parseTimeWindow(entry) : refuseEntry(NO_SUCH_FIELD, strange)
 }
 
 /** The shape alone; the days' names and the rest are the parser's to judge, which takes any text. */
@@ -176,6 +191,13 @@ function isTimeWindowShaped(value: unknown): value is TimeWindow {
   if (!isRecord(value)) return false
   const { days, start, end, timeZone } = value
   return Array.isArray(days) && typeof start === 'string' && typeof end === 'string' && typeof timeZone === 'string'
+}
+
+/** A misspelt field must not be lost in silence. */
+function findStrangeFields(value: object, names: readonly string[], path: Path): readonly ConfigIssue[] {
+  return Object.keys(value)
+    .filter((name) => !names.includes(name))
+    .flatMap((name) => issueAt([...path, name], NO_SUCH_FIELD))
 }
 
 function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {

@@ -298,6 +298,8 @@ describe('a configuration that cannot be', () => {
     [{ perSecond: { ratePerSecond: 1, burst: 0 } }, ['input', 'perSecond', 'burst'], /from 1 to/],
     [{ ipAllowlist: ['10.0.0.1', '10.0.0.0/33'] }, ['input', 'ipAllowlist', '1'], /prefix|0 to 32/i],
     [{ methods: ['GET', 'G T'] }, ['input', 'methods', '1'], /method/i],
+    [{ userAgents: ['curl', '\ud800*'] }, ['input', 'userAgents', '1'], /halves/],
+    [{ paths: ['/\u0000'] }, ['input', 'paths', '0'], /NUL/],
     [{ paths: ['/a/../b'] }, ['input', 'paths', '0'], /\.\./],
     [
       { timeWindows: [{ days: [], start: '09:00', end: '10:00', timeZone: 'Europe/Berlin' }] },

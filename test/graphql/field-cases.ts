@@ -102,6 +102,12 @@ export const FIELD_CASES: Readonly<Record<string, FieldCase>> = {
     ids: { tenantId: ['tenantId'] },
     allowed: READERS,
   },
+  'Query.configsExport': {
+    document: 'query ($tenantId: ID!, $after: String) { configsExport(tenantId: $tenantId, after: $after) }',
+    variables: ({ tenantId }) => ({ tenantId, after: null }),
+    ids: { tenantId: ['tenantId'] },
+    allowed: READERS,
+  },
   'Query.openApiAnalysis': {
     document: 'query ($input: OpenApiAnalysisInput!) { openApiAnalysis(input: $input) { operationCount } }',
     variables: ({ tenantId }) => ({ input: { tenantId, document: OPENAPI } }),
@@ -195,6 +201,14 @@ export const FIELD_CASES: Readonly<Record<string, FieldCase>> = {
     }`,
     variables: ({ tenantId }) => ({ tenantId, input: { perMinute: 100 } }),
     ids: { tenantId: ['tenantId'] },
+    allowed: ADMINS,
+  },
+  'Mutation.configsImport': {
+    document: `mutation ($input: ConfigsImportInput!) { configsImport(input: $input) { ${BULK_RESULT} } }`,
+    variables: ({ tenantId, apiKeyId }) => ({
+      input: { tenantId, document: { configs: [{ key: apiKeyId, config: { perMinute: 100 } }] } },
+    }),
+    ids: { 'input.tenantId': ['tenantId'] },
     allowed: ADMINS,
   },
   'Mutation.scopeCreate': {

@@ -320,3 +320,17 @@ export const OpenApiAnalysis = graphql(`
     }
   }
 `)
+
+export const ConfigsImport = graphql(`
+  mutation ConfigsImport($input: ConfigsImportInput!) {
+    configsImport(input: $input) {
+      __typename
+      ... on BulkPayload { processed created updated skipped failed rows { index status id error { code message path } } }
+      ... on UserError { code message path }
+    }
+  }
+`)
+
+export const ConfigsExport = graphql(`
+  query ConfigsExport($tenantId: ID!, $after: String) { configsExport(tenantId: $tenantId, after: $after) }
+`)
