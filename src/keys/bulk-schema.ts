@@ -48,7 +48,7 @@ builder.mutationFields((t) => ({
   apiKeysUpdate: t.field({
     type: BulkPayload,
     description:
-      'Change many keys as `apiKeyUpdate` changes one; what would change nothing is skipped. Two keys cannot swap their names. Requires `keys:update`, and every permission that a key is to hold in addition.',
+      'Change many keys as `apiKeyUpdate` changes one; what would change nothing is skipped. Two keys cannot swap their names. Requires `keys:update`, and every permission that a key is to hold in addition; to let it live longer, every one that it holds.',
     errors: commandErrors('VALIDATION_FAILED', 'CONFLICT', 'NOT_FOUND'),
     args: { input: t.arg({ type: ApiKeysUpdateInput, required: true, description: 'What changes.' }) },
     resolve: (_root, { input }, ctx) => ctx.execute(ctx.keyCommands.updateMany, input),

@@ -4,6 +4,7 @@ import type { DomainEvent } from '../events/event-types.ts'
 import type { ApiKey } from '../generated/prisma/client.ts'
 import { normalizeName } from '../lib/text-fault.ts'
 import { formatPublicId } from '../public-id.ts'
+import { type Grant, requireGrantable } from '../scopes/grantable-scopes.ts'
 import type { Envelope } from '../secrets/envelope.ts'
 import type { JsonObject, KeyChanges } from './key-rules.ts'
 import { openPrivateMetadata, sealPrivateMetadata } from './private-metadata.ts'
@@ -40,6 +41,15 @@ export function planKeyChange(envelope: Envelope, key: ApiKey, changes: KeyChang
     ? sealPrivateMetadata(envelope, key.id, after.privateMetadata)
     : key.sealedPrivateMetadata
   return { before, after, fields, sealedPrivateMetadata }
+}
+
+/**
+ * Throws FORBIDDEN when a key is to live longer that may do more than the actor: whoever has a token that has run out would
+ * be given all that the key holds.
+ */
+export function requireMayProlong(grant: Grant, key: ApiKey, { after }: KeyChangePlan): void {
+  if (key.expiresAt === null) return
+  if (after.expiresAt === null || after.expiresAt > key.expiresAt) requireGrantable(grant, after.scopes)
 }
 
 /** What is recorded of a change, also of one that came to nothing. */

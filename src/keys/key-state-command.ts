@@ -5,6 +5,7 @@ import { type InputIssue, KeywardError } from '../errors/keyward-error.ts'
 import type { DomainEvent } from '../events/event-types.ts'
 import type { ApiKey } from '../generated/prisma/client.ts'
 import { formatPublicId } from '../public-id.ts'
+import { requireGrantable } from '../scopes/grantable-scopes.ts'
 import { type Author, authorOf } from './key-author.ts'
 import { deriveKeyStatus } from './key-status.ts'
 import { findTenantIdOfKey, lockKey } from './key-store.ts'
@@ -36,6 +37,8 @@ export interface KeyStateSpec<Input extends KeyStateInput> {
   readonly validate?: (input: Input) => readonly InputIssue[]
   /** Why the key's state forbids the change; null when it does not. */
   readonly findObstacle: (key: ApiKey) => string | null
+  /** Whether the holder of the key can do again what it could not: nobody gives that who may not do it. */
+  readonly revives?: boolean
   readonly change: (now: Date, author: Author, input: Input) => KeyStateColumns
   readonly describe: (key: KeyStateEvent['data'], input: Input) => Pick<KeyStateEvent, 'type' | 'data'>
 }
@@ -47,11 +50,14 @@ export function defineKeyStateCommand<Input extends KeyStateInput>(spec: KeyStat
     permission: spec.permission,
     tenantOf: ({ id }, find) => findTenantIdOfKey(find, id),
     ...(spec.validate && { validate: spec.validate }),
-    async execute({ tx, now, tenantId, actor }, input) {
+    async execute(work, input) {
+      const { tx, now, tenantId, actor } = work
       const key = await lockKey(tx, tenantId, input.id)
       if (key === null) throw new KeywardError('NOT_FOUND', 'There is nothing under this id.')
       const obstacle = spec.findObstacle(key)
       if (obstacle !== null) throw new KeywardError('CONFLICT', obstacle)
+
+      if (spec.revives === true) requireGrantable(work, key.scopes)
 
       const { id } = key
       const changed = await tx.apiKey.update({

@@ -140,7 +140,7 @@ builder.mutationFields((t) => ({
   apiKeyUpdate: t.field({
     type: changedKeyPayload('ApiKeyUpdatePayload', 'The key that was changed.'),
     description:
-      'Change what a key is called, what it may do and until when. Requires `keys:update`, and every permission that the key is to hold in addition.',
+      'Change what a key is called, what it may do and until when. Requires `keys:update`, and every permission that the key is to hold in addition; to let it live longer, every one that it holds.',
     errors: commandErrors('VALIDATION_FAILED', 'CONFLICT', 'NOT_FOUND'),
     args: {
       id: t.arg.id({ required: true, description: 'The key.' }),
@@ -186,7 +186,8 @@ builder.mutationFields((t) => ({
   }),
   apiKeyEnable: t.field({
     type: changedKeyPayload('ApiKeyEnablePayload', 'The key that was enabled.'),
-    description: 'Enable a disabled key; what has expired stays expired. Requires `keys:disable`.',
+    description:
+      'Enable a disabled key; what has expired stays expired. Requires `keys:disable`, and every permission that the key holds.',
     errors: commandErrors('CONFLICT', 'NOT_FOUND'),
     args: { id: t.arg.id({ required: true, description: 'The key.' }) },
     resolve: (_root, { id }, ctx) => ctx.execute(enableKey, { id }),

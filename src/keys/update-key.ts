@@ -6,7 +6,7 @@ import { type InputIssue, validationFailed } from '../errors/keyward-error.ts'
 import type { ApiKey, Prisma } from '../generated/prisma/client.ts'
 import { findUngrantableScopes } from '../scopes/grantable-scopes.ts'
 import type { Envelope } from '../secrets/envelope.ts'
-import { describeKeyChange, planKeyChange, tellKeyChange } from './key-change.ts'
+import { describeKeyChange, planKeyChange, requireMayProlong, tellKeyChange } from './key-change.ts'
 import { findExpiryFault } from './key-expiry.ts'
 import { type KeyChanges, validateKeyChanges } from './key-rules.ts'
 import { findTenantIdOfKey, lockLiveKey, refuseTakenName } from './key-store.ts'
@@ -37,6 +37,7 @@ export function updateKeyCommand(deps: UpdateKeyDeps): Command<UpdateKeyInput, A
       requireVersion(key.version, expectedVersion)
       const plan = planKeyChange(deps.envelope, key, changes)
       const { after, fields, sealedPrivateMetadata } = plan
+      requireMayProlong(work, key, plan)
       const issues = [
         ...(await findScopeIssues(work, key, changes)),
         ...(fields.includes('expiresAt') ? await findExpiryIssues(work, key, after.expiresAt, deps.systemConfig) : []),

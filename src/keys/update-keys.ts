@@ -12,7 +12,7 @@ import { findScopeFaults, type ScopeFault } from '../scopes/grantable-scopes.ts'
 import { findTenantId } from '../tenants/tenant-store.ts'
 import { BULK_KEYS_MAX, failRow, keyNotFound, recordMissing } from './bulk-rows.ts'
 import { findTakenNames, lockKeys, spellKeyName, updateKeys } from './bulk-store.ts'
-import { describeKeyChange, type KeyChangePlan, planKeyChange, tellKeyChange } from './key-change.ts'
+import { describeKeyChange, type KeyChangePlan, planKeyChange, requireMayProlong, tellKeyChange } from './key-change.ts'
 import { findExpiryFault } from './key-expiry.ts'
 import { type KeyChanges, validateKeyChanges } from './key-rules.ts'
 import { refuseNameOf } from './key-store.ts'
@@ -59,7 +59,7 @@ export function updateKeysCommand(deps: UpdateKeyDeps): Command<UpdateKeysInput,
         if (key === undefined) return failRow(index, keyNotFound(), ['input', 'keys', index, 'id'])
         try {
           if (planned.has(key.id)) throw new KeywardError('CONFLICT', 'Another row changes this key already.')
-          const plan = decideRow(key, row, rules, deps, now)
+          const plan = decideRow(work, key, row, rules, deps)
           if (plan.fields.length === 0) return { index, status: 'SKIPPED', id: row.id, error: null }
           planned.set(key.id, { key, plan })
           return { index, status: 'UPDATED', id: row.id, error: null }
@@ -118,12 +118,13 @@ async function readRules(
 }
 
 /** Throws what `update-key` would throw. */
-function decideRow(key: ApiKey, { changes }: Row, rules: Rules, deps: UpdateKeyDeps, now: Date): KeyChangePlan {
+function decideRow(work: TenantWork, key: ApiKey, { changes }: Row, rules: Rules, deps: UpdateKeyDeps): KeyChangePlan {
   const issues = validateKeyChanges(changes)
   if (issues.length > 0) throw validationFailed(issues)
   if (key.revokedAt !== null) throw new KeywardError('CONFLICT', 'The key is revoked, which is final.')
   requireVersion(key.version, changes.expectedVersion)
   const plan = planKeyChange(deps.envelope, key, changes)
+  requireMayProlong(work, key, plan)
   for (const [at, scope] of (changes.scopes ?? []).entries()) {
     const fault = key.scopes.includes(scope) ? undefined : rules.scopeFaults.get(scope)
     if (fault === undefined) continue
@@ -132,7 +133,7 @@ function decideRow(key: ApiKey, { changes }: Row, rules: Rules, deps: UpdateKeyD
     })
   }
   if (plan.fields.includes('expiresAt')) {
-    const fault = findExpiryFault(plan.after.expiresAt, key.createdAt, now, rules.keyTtlDaysMax)
+    const fault = findExpiryFault(plan.after.expiresAt, key.createdAt, work.now, rules.keyTtlDaysMax)
     if (fault !== null) throw validationFailed([{ path: ['input', 'expiresAt'], detail: fault }])
   }
   if (plan.fields.includes('name')) {

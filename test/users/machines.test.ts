@@ -10,6 +10,7 @@ import {
   ApiKeyEnable,
   ApiKeyRevoke,
   ApiKeyRotate,
+  ApiKeysUpdate,
   ApiKeyUpdate,
   ScopeCreate,
   SessionEnd,
@@ -281,6 +282,27 @@ describe('a machine gives nobody more than it holds:', () => {
     expect(await rotate(plain.apiKeyId)).toBe('ApiKeyRotatePayload')
   })
 
+  test('a key that changes keys cannot bring one back that may do more, neither by enabling it nor by a later end', async () => {
+    const { token } = await machine(['keyward:keys:disable', 'keyward:keys:update'])
+    const end = new Date(app.clock.now() + 60_000).toISOString()
+    const later = new Date(app.clock.now() + 3_600_000).toISOString()
+    const stronger = await machine(['keyward:keys:*'], { expiresAt: end })
+    const plain = await machine([], { expiresAt: end })
+    const set = async (id: string, input: { expiresAt?: string | null; name?: string; scopes?: string[] }) =>
+      readCode(await sendGraphQL(app, ApiKeyUpdate, { id, input }, token))
+    const enable = async (id: string) => readCode(await sendGraphQL(app, ApiKeyEnable, { id }, token))
+    const disable = async (id: string) => readCode(await sendGraphQL(app, ApiKeyDisable, { id }, token))
+    for (const expiresAt of [later, null]) expect(await set(stronger.apiKeyId, { expiresAt })).toBe('FORBIDDEN')
+    expect(await setMany(stronger.apiKeyId, later, token)).toMatchObject([{ error: { code: 'FORBIDDEN' } }])
+    expect(await setMany(plain.apiKeyId, later, token)).toMatchObject([{ status: 'UPDATED' }])
+    expect(await set(stronger.apiKeyId, { name: 'known' })).toBe('ApiKeyUpdatePayload')
+    expect(await disable(stronger.apiKeyId)).toBe('ApiKeyDisablePayload')
+    expect(await enable(stronger.apiKeyId)).toBe('FORBIDDEN')
+    expect(await disable(plain.apiKeyId)).toBe('ApiKeyDisablePayload')
+    expect(await enable(plain.apiKeyId)).toBe('ApiKeyEnablePayload')
+    expect(await set(stronger.apiKeyId, { expiresAt: later, scopes: [] })).toBe('ApiKeyUpdatePayload')
+  })
+
   test('a key that invites people gives them a role when it holds all that the role allows', async () => {
     const { token } = await machine(['keyward:members:invite'])
     const strong = await machine(['keyward:members:invite', ...(await viewerScopes())])
@@ -323,6 +345,12 @@ test('a developer of the platform can neither make nor take a key that would act
   const { id } = data.apiKeyCreate.apiKey
   expect(readCode(await sendGraphQL(app, ApiKeyRotate, { id, input: {} }, developer.accessToken))).toBe('FORBIDDEN')
 })
+
+async function setMany(id: string, expiresAt: string, token: string) {
+  const input = { tenantId: tenant.tenantId, keys: [{ id, changes: { expiresAt } }] }
+  const { data } = await sendGraphQL(app, ApiKeysUpdate, { input }, token)
+  return data?.apiKeysUpdate.__typename === 'BulkPayload' ? data.apiKeysUpdate.rows : []
+}
 
 const viewerScopes = () => scopesOf('VIEWER')
 
