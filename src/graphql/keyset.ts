@@ -29,7 +29,8 @@ export interface Page {
   readonly before: Cursor | null
 }
 
-const CURSOR_CHARACTERS_MAX = 2048
+/** Room for the longest value that a list is sorted by, a path of 1000 characters, however they are written. */
+const CURSOR_CHARACTERS_MAX = 8192
 
 export function formatCursor({ order, value, id }: Cursor): string {
   return Buffer.from(JSON.stringify([order, value, id])).toString('base64url')

@@ -114,6 +114,14 @@ export const FIELD_CASES: Readonly<Record<string, FieldCase>> = {
     ids: { 'input.tenantId': ['tenantId'] },
     allowed: WRITERS,
   },
+  'Query.openApiOperations': {
+    document: `query ($tenantId: ID!, $after: String) {
+      openApiOperations(tenantId: $tenantId, first: 5, after: $after) { totalCount nodes { scope } }
+    }`,
+    variables: ({ tenantId }) => ({ tenantId, after: null }),
+    ids: { tenantId: ['tenantId'] },
+    allowed: READERS,
+  },
   'Mutation.sessionCreate': {
     document: `mutation ($input: SessionCreateInput!) { sessionCreate(input: $input) { ${RESULT} } }`,
     variables: () => ({ input: { email: `${uniqueName()}@example.com`, password: 'not this one' } }),

@@ -175,6 +175,19 @@ test('tenants and scopes in lists take one statement beside who asks', async () 
   expect(await statementsOf(() => query(document, { tenantId: tenant.tenantId }))).toHaveLength(2)
 })
 
+test('a hundred imported operations and their number take two statements beside who asks', async () => {
+  const paths = Object.fromEntries(Array.from({ length: 100 }, (_, index) => [`/part${index}`, { get: {} }]))
+  const api = JSON.stringify({ openapi: '3.1.0', info: { title: 'Parts', version: '1' }, paths })
+  const input = { tenantId: tenant.tenantId, document: api, namespace: 'parts', import: true }
+  await query('mutation ($input: ScopesFromOpenApiInput!) { scopesFromOpenApi(input: $input) { __typename } }', {
+    input,
+  })
+  const document = `query ($tenantId: ID!) {
+    openApiOperations(tenantId: $tenantId, first: 100) { totalCount nodes { method path scope } }
+  }`
+  expect(await statementsOf(() => query(document, { tenantId: tenant.tenantId }))).toHaveLength(3)
+})
+
 test('a payload with everything around the key takes one statement beyond the change', async () => {
   const change = async (selection: string) => {
     const input = { tenantId: tenant.tenantId, name: uniqueName(), environment: 'TEST' }

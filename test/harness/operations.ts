@@ -334,3 +334,13 @@ export const ConfigsImport = graphql(`
 export const ConfigsExport = graphql(`
   query ConfigsExport($tenantId: ID!, $after: String) { configsExport(tenantId: $tenantId, after: $after) }
 `)
+
+export const OpenApiOperations = graphql(`
+  query OpenApiOperations($tenantId: ID!, $first: Int, $after: String) {
+    openApiOperations(tenantId: $tenantId, first: $first, after: $after) {
+      totalCount
+      pageInfo { hasNextPage endCursor }
+      nodes { namespace method path basePath scope importedAt }
+    }
+  }
+`)
