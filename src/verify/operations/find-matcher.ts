@@ -34,7 +34,7 @@ export function createFindOperationMatcher(source: OperationSource): FindOperati
     const entry = known.get(revision)
     if (entry !== undefined) return entry.matcher
     return flights.run(revision, async () => {
-      const matcher = compileOperations(await source.findOperations(tenantId))
+      const matcher = await compileOperations(await source.findOperations(tenantId))
       known.set(revision, { matcher, usedLately: false })
       return matcher
     })

@@ -1,3 +1,4 @@
+import { setImmediate as yieldToOthers } from 'node:timers/promises'
 import { decodePathSegment, parseRequestPath } from '../access/request-path.ts'
 
 /** An operation of an imported API, with the scope that it needs. */
@@ -24,7 +25,8 @@ export interface OperationMatcher {
 }
 
 interface TemplateNode {
-  readonly literals: Map<string, TemplateNode>
+  /** Null until there is one: most templates of a tree end in a single branch. */
+  literals: Map<string, TemplateNode> | null
   parameter: TemplateNode | null
   /** By method; null when no template ends here. */
   scopes: Map<string, string> | null
@@ -33,14 +35,23 @@ interface TemplateNode {
 /** Nodes that one search looks at. An API that people wrote needs about one for each segment of the path. */
 const STEPS_MAX = 256
 
-/** Of operations with one method and path the first counts. */
-export function compileOperations(operations: readonly OperationRecord[]): OperationMatcher {
+/** Templates that are inserted in one go, which takes some milliseconds. Verifications are answered in between. */
+const INSERTED_AT_ONCE = 200
+
+/** Of operations with one method and path the first counts. Twenty thousand take a second, in which others have turns. */
+export async function compileOperations(operations: readonly OperationRecord[]): Promise<OperationMatcher> {
   const root = createNode()
+  let inserted = 0
   for (const { method, path, basePath, scope } of operations) {
+    if (++inserted % INSERTED_AT_ONCE === 0) await yieldToOthers()
     insert(root, basePath + path, method, scope)
   }
   // After all full paths, so that none of those is hidden by what another API calls the same without its base.
-  for (const { method, path, basePath, scope } of operations) if (basePath !== '') insert(root, path, method, scope)
+  for (const { method, path, basePath, scope } of operations) {
+    if (basePath === '') continue
+    if (++inserted % INSERTED_AT_ONCE === 0) await yieldToOthers()
+    insert(root, path, method, scope)
+  }
 
   return {
     findScope(method, path) {
@@ -54,7 +65,7 @@ export function compileOperations(operations: readonly OperationRecord[]): Opera
 }
 
 function createNode(): TemplateNode {
-  return { literals: new Map(), parameter: null, scopes: null }
+  return { literals: null, parameter: null, scopes: null }
 }
 
 /** A template that no path could match is left out. */
@@ -65,7 +76,8 @@ function insert(root: TemplateNode, template: string, method: string, scope: str
     if (literal === null) node = node.parameter ??= createNode()
     else if (!literal.ok) return
     else {
-      const next = node.literals.get(literal.text) ?? createNode()
+      node.literals ??= new Map()
+      const next: TemplateNode = node.literals.get(literal.text) ?? createNode()
       node.literals.set(literal.text, next)
       node = next
     }
@@ -80,7 +92,7 @@ function search(root: TemplateNode, segments: readonly string[], method: string)
     if (++steps > STEPS_MAX) return null
     const segment = segments[depth]
     if (segment === undefined) return node.scopes?.get(method) ?? null
-    const literal = node.literals.get(segment)
+    const literal = node.literals?.get(segment)
     const found = literal === undefined ? null : visit(literal, depth + 1)
     return found !== null || node.parameter === null ? found : visit(node.parameter, depth + 1)
   }
