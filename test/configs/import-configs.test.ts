@@ -1,4 +1,5 @@
 import { hash } from 'node:crypto'
+import pg from 'pg'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { startTestApp, type TestApp } from '../harness/app.ts'
 import { sendGraphQL, sendVerify } from '../harness/client.ts'
@@ -224,6 +225,27 @@ describe('importing configurations', () => {
     expect([one, other]).toMatchObject([{ updated: 22 }, { updated: 22 }])
     const { configs } = await exportPart()
     expect(configs.map(({ config }) => config)).toEqual(Array(22).fill({ perMinute: 7, perHour: 8 }))
+  })
+
+  test('that waits for a delete finds nothing afterwards, and the rest goes on', async () => {
+    const doomed = await tenant.key()
+    const deleter = new pg.Client({ connectionString: app.database.ownerUrl })
+    await deleter.connect()
+    try {
+      await deleter.query('BEGIN')
+      await deleter.query('DELETE FROM api_keys WHERE id = $1', [uuidOf(doomed.apiKeyId)])
+      const importing = importRows([
+        { key: doomed.apiKeyId, config: { perMinute: 1 } },
+        { key: key.apiKeyId, config: { perMinute: 1 } },
+      ])
+      const waiting = `SELECT 1 FROM pg_locks WHERE NOT granted AND pg_backend_pid() = ANY(pg_blocking_pids(pid))`
+      await expect.poll(async () => (await deleter.query(waiting)).rowCount, { interval: 5 }).toBeGreaterThan(0)
+      await deleter.query('COMMIT')
+      const { rows } = await importing
+      expect(rows.map(({ status, error }) => error?.code ?? status)).toEqual(['NOT_FOUND', 'UPDATED'])
+    } finally {
+      await deleter.end()
+    }
   })
 
   test('that races with a delete finds the key or finds nothing, and the rest goes on', async () => {
