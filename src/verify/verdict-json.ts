@@ -1,5 +1,6 @@
 import { stringifyAscii } from '../lib/ascii-json.ts'
 import type { LimitStatus } from './limits/limit-decision.ts'
+import type { LimitName, LimitScope } from './limits/limiter.ts'
 import type { Verdict } from './verdict.ts'
 import { DENIAL_DETAILS } from './verdict-code.ts'
 
@@ -28,13 +29,28 @@ const NO_CREDITS = ',"credits":null'
 const FRESH_CLOSING = ',"stale":false}'
 const STALE_CLOSING = ',"stale":true}'
 
+/** Few and long parts: a text that is joined from many short ones takes longer to gather than to write. */
 function formatLimits(limits: readonly LimitStatus[]): string {
   let members = ''
   for (const { name, scope, limit, remaining, resetSeconds } of limits) {
+    const opening = LIMIT_OPENINGS[scope][name]
     const separator = members === '' ? '' : ','
-    members += `${separator}{"name":"${name}","scope":"${scope}","limit":${limit},"remaining":${remaining},"resetSeconds":${resetSeconds}}`
+    members += `${separator}${opening}${limit},"remaining":${remaining},"resetSeconds":${resetSeconds}}`
   }
   return `,"limits":[${members}]`
+}
+
+const LIMIT_OPENINGS = { key: limitOpenings('key'), tenant: limitOpenings('tenant') } as const
+
+function limitOpenings(scope: LimitScope): Readonly<Record<LimitName, string>> {
+  const opening = (name: LimitName): string => `{"name":"${name}","scope":"${scope}","limit":`
+  return {
+    second: opening('second'),
+    minute: opening('minute'),
+    hour: opening('hour'),
+    day: opening('day'),
+    month: opening('month'),
+  }
 }
 
 function formatCredits(remaining: number): string {

@@ -28,6 +28,8 @@ export class SlidingWindow implements Limiter {
   readonly #start: number
   /** Of the last time that was asked for, in its cell. */
   #offsetMs = 0
+  /** The time that the window was moved to last. One request asks several times, and nothing leaves in between. */
+  #movedToMs = -1
 
   /** The slot must be all zeroes. `cellMs` is at most 65,536. */
   constructor(slot: WindowSlot, cellMs: number) {
@@ -78,6 +80,8 @@ export class SlidingWindow implements Limiter {
 
   /** Empties what has left the window. A time before the current cell changes nothing. */
   #moveTo(steadyMs: number): void {
+    if (steadyMs === this.#movedToMs) return
+    this.#movedToMs = steadyMs
     const cell = Math.floor(steadyMs / this.#cellMs)
     const head = this.#word(HEAD)
     if (cell > head) {
