@@ -8,6 +8,7 @@ import { findNameFault, toIssues } from './account-rules.ts'
 import { describeFailure } from './failed-authentication.ts'
 import { deriveInvitationStatus } from './invitation-status.ts'
 import { findInvitationByToken, type InvitationOfTenant } from './invitation-store.ts'
+import { inviterStillMay } from './inviter.ts'
 import type { LoginGuard } from './login-guard.ts'
 import { findPasswordLengthFault, PASSWORD_CHARACTERS_MAX } from './password-rules.ts'
 import type { Passwords } from './passwords.ts'
@@ -113,7 +114,9 @@ export function acceptInvitationCommand(
       if (invitation === null) return refuse(work, deps.platformTenantId(), null, worthless())
       const { tenantId, role, email } = invitation
       const publicId = formatPublicId('Invitation', invitation.id)
-      if (deriveInvitationStatus(invitation, now) !== 'OPEN') return refuse(work, tenantId, publicId, worthless())
+      if (deriveInvitationStatus(invitation, now) !== 'OPEN' || !(await inviterStillMay(tx, invitation, now))) {
+        return refuse(work, tenantId, publicId, worthless())
+      }
       if (joining === null || (joining.kind === 'owner' && !(await lockCredentials(tx, joining.user)))) {
         return refuse(work, tenantId, publicId, wrongPassword())
       }

@@ -15,7 +15,8 @@ export function requireGrantableRole(actor: Actor, role: Role, tenant: Pick<Tena
   throw new KeywardError('FORBIDDEN', `The caller may do less than the role ${role} allows, so it cannot decide on it.`)
 }
 
-function mayGrantRole(actor: Actor, role: Role, tenant: Pick<Tenant, 'id' | 'isPlatform'>): boolean {
+/** The same as an answer. */
+export function mayGrantRole(actor: Actor, role: Role, tenant: Pick<Tenant, 'id' | 'isPlatform'>): boolean {
   // Admins of the platform act as owners everywhere else; among themselves their own role counts.
   if (tenant.isPlatform && actor.kind === 'user') {
     const own = actor.roles.get(tenant.id)

@@ -6,6 +6,7 @@ import { formatPublicId } from '../public-id.ts'
 import { findTenantId, lockTenant } from '../tenants/tenant-store.ts'
 import { findEmailFault, toIssues } from './account-rules.ts'
 import { requireGrantableRole } from './grantable-role.ts'
+import { describeInviter } from './inviter.ts'
 import { generateOneTimeToken } from './one-time-token.ts'
 import { normalizeEmail } from './user-store.ts'
 
@@ -26,7 +27,8 @@ const OPEN_INVITATIONS_MAX = 1_000
 
 /**
  * Invite whoever has an e-mail address. Nothing is sent: the caller hands the token on. An invitation that is open for the
- * address is replaced, so that the last word on the role counts and a token that went astray can be made worthless.
+ * address is replaced, so that the last word on the role counts and a token that went astray can be made worthless. It counts
+ * for as long as who invited may give that role.
  */
 export function inviteMemberCommand(deps: { invitationTtlMs: number }): Command<InviteMemberInput, NewInvitation> {
   return defineTenantCommand({
@@ -55,7 +57,16 @@ export function inviteMemberCommand(deps: { invitationTtlMs: number }): Command<
       const { token, hash } = generateOneTimeToken(randomBytes)
       const expiresAt = new Date(now.getTime() + deps.invitationTtlMs)
       const invitation = await tx.invitation.create({
-        data: { id: newId(), tenantId, email, role, tokenHash: hash, createdAt: now, expiresAt },
+        data: {
+          id: newId(),
+          tenantId,
+          email,
+          role,
+          tokenHash: hash,
+          createdAt: now,
+          expiresAt,
+          ...describeInviter(actor),
+        },
       })
       return {
         value: { invitation, acceptToken: token },

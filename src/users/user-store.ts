@@ -1,5 +1,6 @@
 import type { UserActor } from '../actors/actor.ts'
 import type { Prisma, PrismaClient, User } from '../generated/prisma/client.ts'
+import type { Role } from '../generated/prisma/enums.ts'
 
 export interface UserCredentials {
   readonly id: string
@@ -83,7 +84,16 @@ export async function findSessionActor(
     },
   })
   if (session === null) return null
-  const { memberships } = session.user
+  return toUserActor(userId, sessionId, session.user.memberships)
+}
+
+interface MembershipOfActor {
+  readonly tenantId: string
+  readonly role: Role
+  readonly tenant: { readonly isPlatform: boolean }
+}
+
+export function toUserActor(userId: string, sessionId: string, memberships: readonly MembershipOfActor[]): UserActor {
   return {
     kind: 'user',
     userId,

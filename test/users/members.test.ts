@@ -1,9 +1,10 @@
 import { randomUUIDv7 } from 'node:crypto'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { PERMISSION_NAMES, permissionScope, roleHolds } from '../../src/actors/permissions.ts'
 import type { Role } from '../generated/graphql/graphql.ts'
 import { ADMIN_PASSWORD, startTestApp, type TestApp } from '../harness/app.ts'
 import { sendGraphQL } from '../harness/client.ts'
-import { TenantConfigSet, Viewer } from '../harness/operations.ts'
+import { ApiKeyCreate, ApiKeyRevoke, TenantConfigSet, Viewer } from '../harness/operations.ts'
 import {
   InvitationAccept,
   InvitationRevoke,
@@ -256,6 +257,43 @@ describe('who accepts', () => {
     const email = `${uniqueName()}.somebody@example.com`
     const { acceptToken } = await mustInvite(email)
     expect(readCode(await accept(acceptToken, { password: email }))).toBe('VALIDATION_FAILED')
+  })
+})
+
+describe('an invitation counts for as long as who invited may give the role', () => {
+  test('who was removed does not come back by one that was kept for that', async () => {
+    const who = await seedUser(app, { tenantId, role: 'ADMIN' })
+    const { acceptToken } = await mustInvite(newEmail(), 'ADMIN', who)
+    await remove(who.userId)
+    expect(readCode(await accept(acceptToken, { password: GOOD_PASSWORD }))).toBe('INVALID_CREDENTIALS')
+  })
+
+  test('nor does who was given a lesser role', async () => {
+    const who = await seedUser(app, { tenantId, role: 'OWNER' })
+    const [owns, manages] = [await mustInvite(newEmail(), 'OWNER', who), await mustInvite(newEmail(), 'ADMIN', who)]
+    await setRole(who.userId, 'ADMIN')
+    expect(readCode(await accept(owns.acceptToken, { password: GOOD_PASSWORD }))).toBe('INVALID_CREDENTIALS')
+    expect(readCode(await accept(manages.acceptToken, { password: GOOD_PASSWORD }))).toBe('InvitationAcceptPayload')
+  })
+
+  test('nor does a key that was revoked', async () => {
+    const scopes = PERMISSION_NAMES.filter((name) => roleHolds('OWNER', name)).map(permissionScope)
+    const { data } = await sendGraphQL(
+      app,
+      ApiKeyCreate,
+      { input: { tenantId, name: uniqueName(), environment: 'PRODUCTION', scopes } },
+      owner.accessToken,
+    )
+    const made = data?.apiKeyCreate
+    if (made?.__typename !== 'ApiKeyCreatePayload') throw new Error(JSON.stringify(data))
+    const machine = { accessToken: made.token ?? '', refreshToken: '' }
+    const [before, after] = [
+      await mustInvite(newEmail(), 'VIEWER', machine),
+      await mustInvite(newEmail(), 'VIEWER', machine),
+    ]
+    expect(readCode(await accept(before.acceptToken, { password: GOOD_PASSWORD }))).toBe('InvitationAcceptPayload')
+    await sendGraphQL(app, ApiKeyRevoke, { id: made.apiKey.id, input: { reason: 'test' } }, owner.accessToken)
+    expect(readCode(await accept(after.acceptToken, { password: GOOD_PASSWORD }))).toBe('INVALID_CREDENTIALS')
   })
 })
 
