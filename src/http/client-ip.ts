@@ -1,7 +1,7 @@
-import type { IncomingMessage } from 'node:http'
 import { BlockList, isIP } from 'node:net'
+import type { RequestHead } from './request-head.ts'
 
-export type ClientIp = (req: IncomingMessage) => string | null
+export type ClientIp = (req: RequestHead) => string | null
 
 /**
  * The address that a request came from. `X-Forwarded-For` is what anybody may write, so it is believed from the right,

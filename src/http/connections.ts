@@ -22,8 +22,11 @@ interface Use {
 /** A connection is closed between `idleMs` and an eighth more after it was last used. */
 const LOOKS = 8
 
-/** @param idleMs how long a connection may be idle, in milliseconds */
-export function createConnections(idleMs: number): Connections {
+/**
+ * @param idleMs how long a connection may be idle, in milliseconds
+ * @param isBusy whether a connection is in use although nothing comes from it
+ */
+export function createConnections(idleMs: number, isBusy: (socket: Socket) => boolean): Connections {
   const uses = new Map<Socket, Use>()
 
   function look(): void {
@@ -54,7 +57,7 @@ export function findAnswer(socket: Duplex): ServerResponse | null {
   return message instanceof ServerResponse ? message : null
 }
 
-/** Whether it is answering, or was upgraded: then it has no parser any more, and is whoever's took it over. */
-function isBusy(socket: Socket): boolean {
-  return findAnswer(socket) !== null || ('parser' in socket && socket.parser === null)
+/** Whether it was upgraded: then Node's server has no parser for it any more, and it is whoever's took it over. */
+export function isUpgraded(socket: Socket): boolean {
+  return 'parser' in socket && socket.parser === null
 }

@@ -1,7 +1,9 @@
 import type { ServerResponse } from 'node:http'
 import type { ErrorCode } from '../errors/catalogue.ts'
 import { type InputIssue, KeywardError } from '../errors/keyward-error.ts'
+import { stringifyAscii } from '../lib/ascii-json.ts'
 import type { Logger } from '../lib/logger.ts'
+import { type Answer, sendAnswer } from './answer.ts'
 
 /** An error as RFC 9457 problem details. */
 export interface Problem {
@@ -48,37 +50,31 @@ export function problemHeaders(error: KeywardError): string[] {
 }
 
 /**
- * Answers with the error. One that is not in the catalogue is answered INTERNAL, without a word of its own, and logged
- * with the request's id. Does nothing when an answer was begun.
+ * What to answer when this was thrown. An error that is not in the catalogue is answered INTERNAL, without a word of its
+ * own, and logged with the request's id.
  */
+export function toProblemAnswer(thrown: unknown, requestId: string, logger: Pick<Logger, 'error'>): Answer {
+  const error = toKeywardError(thrown)
+  if (error.code === 'INTERNAL') logger.error({ err: thrown, requestId }, 'A request failed.')
+  return {
+    status: error.spec.status,
+    contentType: 'application/problem+json',
+    headers: ['X-Content-Type-Options', 'nosniff', ...problemHeaders(error)],
+    body: stringifyAscii(toProblem(error, requestId)),
+  }
+}
+
+/** Answers with the error. */
 export function sendProblem(
   res: ServerResponse,
   thrown: unknown,
   requestId: string,
   logger: Pick<Logger, 'error'>,
 ): void {
-  const error = toKeywardError(thrown)
-  if (error.code === 'INTERNAL') logger.error({ err: thrown, requestId }, 'A request failed.')
-  if (res.headersSent) {
-    // The beginning of another answer is on its way; cutting it off is the only honest sign left.
-    res.destroy()
-    return
-  }
-  const body = JSON.stringify(toProblem(error, requestId))
-  res.writeHead(error.spec.status, [
-    'Content-Type',
-    'application/problem+json',
-    'Content-Length',
-    String(Buffer.byteLength(body)),
-    'Cache-Control',
-    'no-store',
-    'X-Content-Type-Options',
-    'nosniff',
-    'X-Request-Id',
-    requestId,
-    ...problemHeaders(error),
-  ])
-  res.end(body)
+  const answer = toProblemAnswer(thrown, requestId, logger)
+  // The beginning of another answer may be on its way; cutting it off is the only honest sign left.
+  if (res.headersSent) res.destroy()
+  else sendAnswer(res, answer, requestId)
 }
 
 export function toKeywardError(thrown: unknown): KeywardError {

@@ -1,12 +1,11 @@
-import type { IncomingMessage } from 'node:http'
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import { KeywardError } from '../errors/keyward-error.ts'
-import type { DirectResponse } from './direct-response.ts'
 
 /**
  * Answers one request. What it throws, or rejects with, becomes problem details. The request's id is for the answer and
  * the log.
  */
-export type Handler = (req: IncomingMessage, res: DirectResponse, requestId: string) => void | Promise<void>
+export type Handler = (req: IncomingMessage, res: ServerResponse, requestId: string) => void | Promise<void>
 
 export interface Route {
   /** `*` takes every method. A GET route answers HEAD too. */

@@ -1,6 +1,6 @@
-import type { IncomingMessage } from 'node:http'
 import type { SystemConfig } from '../configs/effective-config.ts'
 import { createClientIp, createForwardedClientIp } from '../http/client-ip.ts'
+import type { RequestHead } from '../http/request-head.ts'
 import type { Route } from '../http/router.ts'
 import { hashToken } from '../keys/token.ts'
 import type { Clock } from '../lib/clock.ts'
@@ -27,7 +27,7 @@ import type { KeySource, QuotaSink, SecretActivator, UsageSink } from './ports.t
 import { createBatchRoute } from './routes/batch-route.ts'
 import { createForwardRoute } from './routes/forward-route.ts'
 import { createVerifyRequestParser } from './routes/parse-verify-request.ts'
-import { createVerifyRoute, sendVerdict } from './routes/verify-route.ts'
+import { createVerifyRoute, toAnswer } from './routes/verify-route.ts'
 import type { NonceStore } from './signature/nonce-port.ts'
 import { createSignatureRoute } from './signature/signature-route.ts'
 import type { SignatureWindow } from './signature/signature-window.ts'
@@ -156,7 +156,7 @@ export function createDataPlane(deps: DataPlaneDeps): DataPlane {
     clock,
     ...(deps.failedAuthenticationsPerMinute !== undefined && { failuresMax: deps.failedAuthenticationsPerMinute }),
   })
-  const findVerifier = createFindSnapshot<IncomingMessage>({
+  const findVerifier = createFindSnapshot<RequestHead>({
     cache,
     isIssuedPrefix,
     hash: createTokenHashes(),
@@ -167,7 +167,7 @@ export function createDataPlane(deps: DataPlaneDeps): DataPlane {
     : createVerifierAuthentication({ find: findVerifier, failures, noteFirstUse })
   const routes = [
     createVerifyRoute({ authentication, verify, clock, logger }),
-    createSignatureRoute({ authentication, verifySigned, parseVerifyRequest, sendVerdict, clock }),
+    createSignatureRoute({ authentication, verifySigned, parseVerifyRequest, toAnswer, clock, logger }),
     createBatchRoute({ authentication, verify, clock, logger }),
     createForwardRoute({ authentication, verify, clientIp: createForwardedClientIp(trustedProxies), clock, logger }),
   ]

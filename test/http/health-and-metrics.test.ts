@@ -1,7 +1,6 @@
-import { IncomingMessage } from 'node:http'
+import { IncomingMessage, ServerResponse } from 'node:http'
 import { Socket } from 'node:net'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { DirectResponse } from '../../src/http/direct-response.ts'
 import { createHealthRoutes } from '../../src/http/health.ts'
 import { createMetricsRoute } from '../../src/http/metrics.ts'
 import { createRequestNamer } from '../../src/http/request-id.ts'
@@ -68,7 +67,7 @@ describe('health', () => {
     const route = createHealthRoutes({ database }).find(({ path }) => path === '/health')
     const answers = Array.from({ length: 20 }, () => {
       const req = new IncomingMessage(new Socket())
-      return route?.handle(req, new DirectResponse(req), 'id')
+      return route?.handle(req, new ServerResponse(req), 'id')
     })
     release.resolve()
     await Promise.all(answers)

@@ -1,6 +1,6 @@
-import type { IncomingMessage } from 'node:http'
 import { KeywardError } from '../../errors/keyward-error.ts'
 import type { ClientIp } from '../../http/client-ip.ts'
+import type { RequestHead } from '../../http/request-head.ts'
 import type { TokenHash } from '../../keys/token.ts'
 import type { Clock } from '../../lib/clock.ts'
 import { createLru, type LruEntry } from '../../lib/lru.ts'
@@ -26,13 +26,13 @@ import type { LoadedSnapshot } from '../cache/snapshot-cache.ts'
  */
 export interface FailedAuthenticationLimit {
   /** Looks up the token of a verifier. Rejects with UNAVAILABLE also when the slow lane is full. */
-  readonly lookUp: LookUp<IncomingMessage>
+  readonly lookUp: LookUp<RequestHead>
   /**
    * What to answer when authentication failed with this: UNAUTHENTICATED counts as a failure of the address, and becomes
    * RATE_LIMITED when the address had too many. What became RATE_LIMITED is not counted, so that `Retry-After` stays
    * true. Everything else is returned as it is.
    */
-  replace(error: unknown, req: IncomingMessage, now: number): unknown
+  replace(error: unknown, req: RequestHead, now: number): unknown
   readonly stats: FailedAuthenticationStats
 }
 
@@ -96,7 +96,7 @@ export function createFailedAuthenticationLimit(options: FailedAuthenticationLim
     },
   }
 
-  function findAddress(req: IncomingMessage): Address {
+  function findAddress(req: RequestHead): Address {
     const name = nameClientNetwork(clientIp(req))
     const known = addresses.get(name)
     if (known !== undefined) return known

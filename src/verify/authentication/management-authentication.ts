@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http'
 import { KeywardError } from '../../errors/keyward-error.ts'
 import type { ClientIp } from '../../http/client-ip.ts'
+import type { RequestHead } from '../../http/request-head.ts'
 import type { ScopeSet } from '../../scopes/scope-set.ts'
 import { evaluateAccess } from '../access/access-rules.ts'
 import type { FindSnapshot } from '../cache/find-snapshot.ts'
@@ -30,7 +31,7 @@ export interface ManagementKey {
 export type AuthenticateManager = (token: string, req: IncomingMessage, now: number) => Promise<ManagementKey>
 
 export interface ManagementAuthenticationDeps {
-  readonly find: FindSnapshot<IncomingMessage>
+  readonly find: FindSnapshot<RequestHead>
   readonly failures: Pick<FailedAuthenticationLimit, 'replace'>
   readonly noteFirstUse: NoteFirstUse
   readonly clientIp: ClientIp

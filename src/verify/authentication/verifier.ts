@@ -1,5 +1,5 @@
-import type { IncomingMessage } from 'node:http'
 import { KeywardError } from '../../errors/keyward-error.ts'
+import type { RequestHead } from '../../http/request-head.ts'
 import type { FindSnapshot } from '../cache/find-snapshot.ts'
 import type { KeySnapshot, Verifier } from '../cache/snapshot.ts'
 import type { LoadedSnapshot } from '../cache/snapshot-cache.ts'
@@ -18,13 +18,13 @@ import type { FailedAuthenticationLimit } from './failed-authentication-limit.ts
  */
 export interface VerifierAuthentication {
   /** By an `Authorization` header (RFC 6750 §2.1). */
-  authenticate(authorization: string | undefined, now: number, req: IncomingMessage): Verifier | Promise<Verifier>
+  authenticate(authorization: string | undefined, now: number, req: RequestHead): Verifier | Promise<Verifier>
   /** By the token alone; undefined when the request names no token, or more than one. */
-  authenticateToken(token: string | undefined, now: number, req: IncomingMessage): Verifier | Promise<Verifier>
+  authenticateToken(token: string | undefined, now: number, req: RequestHead): Verifier | Promise<Verifier>
 }
 
 export interface VerifierAuthenticationDeps {
-  readonly find: FindSnapshot<IncomingMessage>
+  readonly find: FindSnapshot<RequestHead>
   readonly failures: Pick<FailedAuthenticationLimit, 'replace'>
   /** Settles when the first use of a secret is noted, or has failed to be; it never rejects. */
   readonly noteFirstUse: NoteFirstUse
@@ -44,7 +44,7 @@ export const openAuthentication: VerifierAuthentication = {
 export function createVerifierAuthentication(deps: VerifierAuthenticationDeps): VerifierAuthentication {
   const { find, failures, noteFirstUse } = deps
 
-  function identify(token: string, now: number, req: IncomingMessage): Verifier | Promise<Verifier> {
+  function identify(token: string, now: number, req: RequestHead): Verifier | Promise<Verifier> {
     const found = find(token, now, req)
     if (!(found instanceof Promise)) return admit(found, now)
     return found

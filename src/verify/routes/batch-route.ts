@@ -1,9 +1,7 @@
-import type { IncomingMessage } from 'node:http'
 import { type InputIssue, type KeywardError, validationFailed } from '../../errors/keyward-error.ts'
-import { findMediaTypeError, parseJson, receiveBody } from '../../http/body.ts'
-import type { DirectResponse } from '../../http/direct-response.ts'
-import { sendProblem, toKeywardError, toProblem } from '../../http/problem.ts'
-import type { Route } from '../../http/router.ts'
+import { parseJson } from '../../http/body.ts'
+import { createJsonRoute, type JsonRoute } from '../../http/json-route.ts'
+import { toKeywardError, toProblem } from '../../http/problem.ts'
 import { stringifyAscii } from '../../lib/ascii-json.ts'
 import type { Clock } from '../../lib/clock.ts'
 import type { Logger } from '../../lib/logger.ts'
@@ -20,7 +18,7 @@ import { createVerifyRequestParser, type VerifyRequestParse } from './parse-veri
  * request's id.
  */
 export interface BatchRouteDeps {
-  readonly authentication: VerifierAuthentication
+  readonly authentication: Pick<VerifierAuthentication, 'authenticate'>
   readonly verify: Verify
   readonly clock: Clock
   readonly logger: Pick<Logger, 'error'>
@@ -30,28 +28,8 @@ const BODY_BYTES_MAX = 2 * 1024 * 1024
 /** As many as the contract promises. Higher, and one request keeps others waiting for longer. */
 const VERIFICATIONS_MAX = 1_000
 
-export function createBatchRoute({ authentication, verify, clock, logger }: BatchRouteDeps): Route {
+export function createBatchRoute({ authentication, verify, clock, logger }: BatchRouteDeps): JsonRoute {
   const parseRequest = createVerifyRequestParser()
-
-  function handle(req: IncomingMessage, res: DirectResponse, requestId: string): void | Promise<void> {
-    const verifier = authentication.authenticate(req.headers.authorization, clock.now(), req)
-    if (verifier instanceof Promise) return verifier.then((found) => receive(req, res, requestId, found))
-    receive(req, res, requestId, verifier)
-  }
-
-  function receive(req: IncomingMessage, res: DirectResponse, requestId: string, verifier: Verifier): void {
-    const mediaTypeError = findMediaTypeError(req)
-    if (mediaTypeError !== null) throw mediaTypeError
-    const fail = (error: unknown): void => sendProblem(res, error, requestId, logger)
-    receiveBody(req, BODY_BYTES_MAX, {
-      onError: fail,
-      onBody(text) {
-        answer(text, verifier, requestId)
-          .then((body) => res.sendJson(body, requestId))
-          .catch(fail)
-      },
-    })
-  }
 
   async function answer(text: string, verifier: Verifier, requestId: string): Promise<string> {
     const results = await decideInOrder({
@@ -77,7 +55,15 @@ export function createBatchRoute({ authentication, verify, clock, logger }: Batc
     return stringifyAscii({ error: describe(error, requestId) })
   }
 
-  return { method: 'POST', path: '/verify/batch', handle }
+  return createJsonRoute(
+    {
+      path: '/verify/batch',
+      bodyBytesMax: BODY_BYTES_MAX,
+      authenticate: (head) => authentication.authenticate(head.headers.authorization, clock.now(), head),
+      answer: async (body, verifier, requestId) => ({ body: await answer(body, verifier, requestId), headers: [] }),
+    },
+    logger,
+  )
 }
 
 /** An item has no headers, so the time to wait stands beside the problem. */

@@ -14,7 +14,7 @@ import type { Verify } from '../verify.ts'
 import { type ForwardAnswer, sendForwardAnswer } from './forward-answer.ts'
 import { createForwardIdentity } from './forward-identity.ts'
 import { createForwardRequestParser, parseForwardQuery, readVerifierToken } from './forward-request.ts'
-import { addLimitHeaders } from './limit-headers.ts'
+import { limitHeaders } from './limit-headers.ts'
 
 /**
  * `/verify/forward`, with any method: a reverse proxy asks whether it may let a request through, and reads the answer from
@@ -126,12 +126,6 @@ function statusOf(code: VerdictCode, limitStatus: number): number {
     default:
       return 403
   }
-}
-
-function limitHeaders(verdict: Verdict): string[] {
-  const headers: string[] = []
-  addLimitHeaders(headers, verdict)
-  return headers
 }
 
 interface Denial {

@@ -1,9 +1,8 @@
-import type { IncomingMessage } from 'node:http'
 import { validationFailed } from '../../errors/keyward-error.ts'
-import { findMediaTypeError, parseJson, readBody } from '../../http/body.ts'
-import type { DirectResponse } from '../../http/direct-response.ts'
-import type { Route } from '../../http/router.ts'
+import { parseJson } from '../../http/body.ts'
+import { createJsonRoute, type JsonAnswer, type JsonRoute } from '../../http/json-route.ts'
 import type { Clock } from '../../lib/clock.ts'
+import type { Logger } from '../../lib/logger.ts'
 import type { VerifierAuthentication } from '../authentication/verifier.ts'
 import type { ParseVerifyRequest } from '../routes/parse-verify-request.ts'
 import type { Verdict } from '../verdict.ts'
@@ -19,26 +18,29 @@ export interface SignatureRouteDeps {
   readonly authentication: Pick<VerifierAuthentication, 'authenticate'>
   readonly verifySigned: VerifySigned
   readonly parseVerifyRequest: ParseVerifyRequest
-  /** Answers with a verdict, as `POST /verify` does. */
-  readonly sendVerdict: (res: DirectResponse, verdict: Verdict, requestId: string) => void
+  /** A verdict as an answer, as `POST /verify` gives it. */
+  readonly toAnswer: (verdict: Verdict, requestId: string) => JsonAnswer
   readonly clock: Clock
+  readonly logger: Pick<Logger, 'error'>
 }
 
 /** Twice that of `POST /verify`, for the headers of the protected request. */
 const BODY_BYTES_MAX = 32 * 1024
 
-export function createSignatureRoute(deps: SignatureRouteDeps): Route {
-  const { authentication, verifySigned, sendVerdict, clock } = deps
+export function createSignatureRoute(deps: SignatureRouteDeps): JsonRoute {
+  const { authentication, verifySigned, toAnswer, clock, logger } = deps
   const parseRequest = createSignatureRequestParser(deps.parseVerifyRequest)
-
-  async function handle(req: IncomingMessage, res: DirectResponse, requestId: string): Promise<void> {
-    const verifier = await authentication.authenticate(req.headers.authorization, clock.now(), req)
-    const mediaTypeError = findMediaTypeError(req)
-    if (mediaTypeError !== null) throw mediaTypeError
-    const parse = parseRequest(parseJson(await readBody(req, BODY_BYTES_MAX)))
-    if (!parse.ok) throw validationFailed(parse.issues)
-    sendVerdict(res, await verifySigned(parse.request, verifier, clock.now()), requestId)
-  }
-
-  return { method: 'POST', path: '/verify/signature', handle }
+  return createJsonRoute(
+    {
+      path: '/verify/signature',
+      bodyBytesMax: BODY_BYTES_MAX,
+      authenticate: (head) => authentication.authenticate(head.headers.authorization, clock.now(), head),
+      async answer(body, verifier, requestId) {
+        const parse = parseRequest(parseJson(body))
+        if (!parse.ok) throw validationFailed(parse.issues)
+        return toAnswer(await verifySigned(parse.request, verifier, clock.now()), requestId)
+      },
+    },
+    logger,
+  )
 }

@@ -1,8 +1,7 @@
-import { IncomingMessage } from 'node:http'
-import { Socket } from 'node:net'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { KeywardError } from '../../../src/errors/keyward-error.ts'
 import { createClientIp } from '../../../src/http/client-ip.ts'
+import type { RequestHead } from '../../../src/http/request-head.ts'
 import { hashToken } from '../../../src/keys/token.ts'
 import {
   createFailedAuthenticationLimit,
@@ -38,10 +37,8 @@ beforeEach(() => {
   source = createMemoryKeySource()
 })
 
-function requestFrom(ip: string): IncomingMessage {
-  const socket = new Socket()
-  Object.defineProperty(socket, 'remoteAddress', { value: ip })
-  return new IncomingMessage(socket)
+function requestFrom(ip: string): RequestHead {
+  return { headers: {}, socket: { remoteAddress: ip } }
 }
 
 function open(keySource: KeySource = source, options: Partial<FailedAuthenticationLimitOptions> = {}) {
@@ -52,7 +49,7 @@ function open(keySource: KeySource = source, options: Partial<FailedAuthenticati
     clock,
     ...options,
   })
-  const find = createFindSnapshot<IncomingMessage>({
+  const find = createFindSnapshot<RequestHead>({
     cache,
     isIssuedPrefix: (prefix) => prefix === 'kw',
     lookUp: failures.lookUp,

@@ -1,8 +1,6 @@
-import { IncomingMessage } from 'node:http'
-import { Socket } from 'node:net'
-import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import type { TenantConfig } from '../../../src/configs/effective-config.ts'
-import { DirectResponse } from '../../../src/http/direct-response.ts'
+import { isJsonRoute } from '../../../src/http/json-route.ts'
 import { newToken } from '../key-records.ts'
 import { type PostgresFixture, startPostgresFixture } from './postgres-fixture.ts'
 import { seedKey, seedTenant } from './seeding.ts'
@@ -107,16 +105,10 @@ describe('the number of statements', () => {
 /** What came back when the last byte of a request was taken in: null when the answer was still to come. */
 function answerAtOnce(body: Record<string, unknown>, verifier: string): unknown {
   const route = fixture.dataPlane.routes.find(({ path }) => path === '/verify')
-  if (route === undefined) throw new Error('There is no such route.')
-  const req = new IncomingMessage(new Socket())
-  req.headers = { authorization: `Bearer ${verifier}`, 'content-type': 'application/json' }
-  const res = new DirectResponse(req)
-  const end = vi.spyOn(res, 'end')
-  const handling: unknown = route.handle(req, res, 'the-id')
-  req.emit('data', Buffer.from(JSON.stringify(body)))
-  req.emit('end')
-  const answer = end.mock.calls[0]?.[0]
-  return handling === undefined && typeof answer === 'string' ? JSON.parse(answer) : null
+  if (route === undefined || !isJsonRoute(route)) throw new Error('There is no such route.')
+  const head = { headers: { authorization: `Bearer ${verifier}` }, socket: {} }
+  const answer = route.answerWhole(head, Buffer.from(JSON.stringify(body)), 'the-id')
+  return answer instanceof Promise ? null : JSON.parse(answer.body)
 }
 
 describe('a warm verification', () => {

@@ -42,8 +42,9 @@ describe('POST /verify/signature', () => {
         if (request.rest.cost === 9) throw new KeywardError('UNAVAILABLE', 'Not now.', { retryAfterSeconds: 2 })
         return NOT_FOUND
       },
-      sendVerdict: (res, verdict, requestId) => res.end(`${verdict.code} ${requestId}`),
+      toAnswer: (verdict, requestId) => ({ body: `${verdict.code} ${requestId}`, headers: [] }),
       clock: createManualClock(),
+      logger: pino({ level: 'silent' }),
     })
     const logger = pino({ level: 'silent' })
     server = createHttpServer({ routes: [route], nameRequest: createRequestNamer(randomBytes), logger })

@@ -1,0 +1,61 @@
+import { type ServerResponse, STATUS_CODES } from 'node:http'
+
+/** A whole answer, before it is decided how it is sent. Everything in it is ASCII, so that lengths are lengths in bytes. */
+export interface Answer {
+  readonly status: number
+  readonly contentType: 'application/json' | 'application/problem+json'
+  /** Beside those that every answer has: a flat list of names and values. */
+  readonly headers: readonly string[]
+  readonly body: string
+}
+
+/** Idle connections are kept for at least that long, so that a client that goes by it never meets one that is closing. */
+const KEEP_ALIVE_PROMISED_SECONDS = 60
+const KEEP_ALIVE = `Connection: keep-alive\r\nKeep-Alive: timeout=${KEEP_ALIVE_PROMISED_SECONDS}\r\n\r\n`
+const CLOSE = 'Connection: close\r\n\r\n'
+
+/** Answers a request that Node's server read. */
+export function sendAnswer(res: ServerResponse, answer: Answer, requestId: string): void {
+  res.writeHead(answer.status, [
+    'Content-Type',
+    answer.contentType,
+    'Content-Length',
+    String(answer.body.length),
+    'Cache-Control',
+    'no-store',
+    'X-Request-Id',
+    requestId,
+    ...answer.headers,
+    'Date',
+    httpDate(),
+    ...(res.shouldKeepAlive
+      ? ['Connection', 'keep-alive', 'Keep-Alive', `timeout=${KEEP_ALIVE_PROMISED_SECONDS}`]
+      : ['Connection', 'close']),
+  ])
+  res.end(answer.body, 'latin1')
+}
+
+/** The same answer as the text that goes over the connection. Nothing in it is checked. */
+export function formatAnswer(answer: Answer, requestId: string, keepsAlive: boolean): string {
+  const { status, contentType, headers, body } = answer
+  let fields = ''
+  for (let place = 0; place < headers.length; place += 2) fields += `${headers[place]}: ${headers[place + 1]}\r\n`
+  return `${statusLine(status)}Content-Type: ${contentType}\r\nContent-Length: ${body.length}\r\nCache-Control: no-store\r\nX-Request-Id: ${requestId}\r\n${fields}Date: ${httpDate()}\r\n${keepsAlive ? KEEP_ALIVE : CLOSE}${body}`
+}
+
+function statusLine(status: number): string {
+  return status === 200 ? 'HTTP/1.1 200 OK\r\n' : `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\n`
+}
+
+let dateSecond = Number.NaN
+let date = ''
+
+/** The present second as RFC 9110 §5.6.7 wants it, made once a second. The machine's own time, whatever clock decides. */
+function httpDate(): string {
+  const second = Math.floor(Date.now() / 1000)
+  if (second !== dateSecond) {
+    dateSecond = second
+    date = new Date(second * 1000).toUTCString()
+  }
+  return date
+}
