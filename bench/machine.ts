@@ -1,4 +1,5 @@
 import { spawnSync } from 'node:child_process'
+import { writeFileSync } from 'node:fs'
 import { cpus, loadavg, setPriority, totalmem } from 'node:os'
 
 /**
@@ -13,11 +14,24 @@ const PRIORITY = -15
 export function settle(pid: number | undefined, role: keyof typeof CPUS, sharesMachine = false): void {
   if (pid === undefined) return
   if (canPin) spawnSync('taskset', ['-a', '-c', '-p', CPUS[role], String(pid)])
-  if (sharesMachine) return
+  const priority = sharesMachine ? 0 : PRIORITY
   try {
-    setPriority(pid, PRIORITY)
+    if (!sharesMachine) setPriority(pid, priority)
+    preferSession(priority)
   } catch {
     // Only the superuser may; then the bench waits its turn like everybody.
+  }
+}
+
+/**
+ * Where Linux shares the processors among sessions first and among their processes then (`sched_autogroup`), priorities
+ * of processes count within their session alone. The bench gives its session back when it ends.
+ */
+export function preferSession(priority: number): void {
+  try {
+    writeFileSync('/proc/self/autogroup', String(priority))
+  } catch {
+    // Another system, or a kernel that does not group so.
   }
 }
 

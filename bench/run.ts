@@ -1,5 +1,5 @@
 import { parseArgs } from 'node:util'
-import { describeMachine, describeNoise } from './machine.ts'
+import { describeMachine, describeNoise, preferSession } from './machine.ts'
 import { startLoad } from './processes.ts'
 import { type BenchContext, explain, formatTable, formatTarget, type Section } from './section.ts'
 import { betterAuthSection } from './sections/better-auth.ts'
@@ -65,3 +65,4 @@ for (const section of SECTIONS) {
   })
 }
 load.stop()
+preferSession(0)

@@ -2,6 +2,7 @@ import type { Socket } from 'node:net'
 import { type Answer, formatAnswer } from './answer.ts'
 import { isJsonRoute, type JsonRoute } from './json-route.ts'
 import { readPlainRequest } from './plain-request.ts'
+import type { RequestHead } from './request-head.ts'
 import type { NameRequest } from './request-id.ts'
 import type { Route } from './router.ts'
 
@@ -9,16 +10,19 @@ import type { Route } from './router.ts'
  * The way of a request past Node's HTTP server, which takes longer to read a request of some hundred bytes and to write
  * its answer than all that is done in between.
  *
- *     connection ─▶ bytes ─▶ one plain request, for a JSON route? ─ yes ─▶ answer ─┐
- *                     ▲                      │                                     │
- *                     └──────────────────────┼─────────────────────────────────────┘
+ *     connection ─▶ bytes ─▶ one plain request, for a JSON route? ─ yes ─▶ waits for its turn ─▶ answer ─┐
+ *                     ▲                      │                                                           │
+ *                     └──────────────────────┼───────────────────────────────────────────────────────────┘
  *                                            └ no ─▶ Node's server, with the bytes as they came, for good
  *
  * Every connection begins here. What is not recognised as plain (`plain-request.ts`) is not judged here: the connection is
  * handed over, and Node's parser, its limits and its answers hold from that byte on. A body that has not come whole with
  * its head, as many clients send it, is waited for.
  *
- * One request at a time: while one is being answered, and while a client does not read its answers, nothing more is read
+ * Requests that come in one turn of the event loop are first all read, then all decided, then all answered. The kernel's code
+ * and ours would otherwise push each other out of the processor's caches with every request.
+ *
+ * One request at a time: while one is being answered, and while a client does not read its answers, nothing more is taken
  * from the connection, so that what a client can make us keep is one request and the answers that the kernel does not take.
  */
 export interface FastPath {
@@ -46,27 +50,46 @@ export interface FastPathDeps {
 }
 
 interface Connection {
+  readonly socket: Socket
   /** What has come of a request whose body is not complete. */
   held: Buffer | null
   /** When the client must have sent what is waited for; between requests, Infinity. */
   dueAt: number
+  /** From a request until its answer is written. */
   isBusy: boolean
+  /** The client has sent more while it was busy. */
+  isPaused: boolean
   /** The client sends nothing more: the answer that is on its way is the last one. */
   hasEnded: boolean
 }
+
+/** A request that waits for its turn. */
+interface Arrival {
+  readonly connection: Connection
+  readonly route: JsonRoute
+  readonly head: RequestHead
+  readonly body: Buffer
+  readonly requestId: string
+}
+
+/** Higher, and the first of a crowd waits longer for the others to be decided; lower, and the caches help less. */
+const TURN_MAX = 128
 
 export function createFastPath(deps: FastPathDeps): FastPath {
   const { nameRequest, handOver, refuse, silenceMaxMs, bodyMaxMs } = deps
   const routes = new Map<string, JsonRoute>()
   for (const route of deps.routes) if (isJsonRoute(route)) routes.set(`POST ${route.path} HTTP/1.1`, route)
   const connections = new Map<Socket, Connection>()
+  let arrivals: Arrival[] = []
   let isEnding = false
 
   function accept(socket: Socket): void {
     const connection: Connection = {
+      socket,
       held: null,
       dueAt: performance.now() + silenceMaxMs,
       isBusy: false,
+      isPaused: false,
       hasEnded: false,
     }
     const leave = (): void => {
@@ -74,12 +97,16 @@ export function createFastPath(deps: FastPathDeps): FastPath {
       socket.off('data', onData).off('end', onEnd).off('close', leave)
     }
     const onData = (chunk: Buffer): void => {
+      if (connection.isBusy) {
+        connection.isPaused = true
+        socket.pause().unshift(chunk)
+        return
+      }
       const bytes = connection.held === null ? chunk : Buffer.concat([connection.held, chunk])
-      if (receive(socket, connection, bytes)) return
+      if (receive(connection, bytes)) return
       leave()
       // Paused, so that the bytes are kept until Node's server listens.
-      socket.pause()
-      socket.unshift(bytes)
+      socket.pause().unshift(bytes)
       handOver(socket)
       socket.off('error', ignoreError).resume()
     }
@@ -93,7 +120,7 @@ export function createFastPath(deps: FastPathDeps): FastPath {
   }
 
   /** False when the bytes are for Node's server. */
-  function receive(socket: Socket, connection: Connection, bytes: Buffer): boolean {
+  function receive(connection: Connection, bytes: Buffer): boolean {
     const request = readPlainRequest(bytes)
     if (request === null) return false
     const route = routes.get(request.line)
@@ -102,14 +129,18 @@ export function createFastPath(deps: FastPathDeps): FastPath {
 
     connection.held = null
     connection.dueAt = Number.POSITIVE_INFINITY
-    const head = {
-      headers: { authorization: request.authorization, 'x-forwarded-for': request.forwardedFor },
-      socket,
-    }
-    const requestId = nameRequest(request.requestId)
-    const answer = route.answerWhole(head, bytes.subarray(request.bodyStart), requestId)
-    if (answer instanceof Promise) answerLater(socket, connection, answer, requestId)
-    else send(socket, connection, answer, requestId)
+    connection.isBusy = true
+    if (arrivals.length === 0) setImmediate(answerArrivals)
+    arrivals.push({
+      connection,
+      route,
+      head: {
+        headers: { authorization: request.authorization, 'x-forwarded-for': request.forwardedFor },
+        socket: connection.socket,
+      },
+      body: bytes.subarray(request.bodyStart),
+      requestId: nameRequest(request.requestId),
+    })
     return true
   }
 
@@ -121,40 +152,53 @@ export function createFastPath(deps: FastPathDeps): FastPath {
     return true
   }
 
-  function answerLater(socket: Socket, connection: Connection, answering: Promise<Answer>, requestId: string): void {
-    setBusy(socket, connection, true)
-    void answering.then((answer) => {
-      setBusy(socket, connection, false)
-      send(socket, connection, answer, requestId)
-    })
+  function answerArrivals(): void {
+    const turn = arrivals
+    arrivals = []
+    for (let from = 0; from < turn.length; from += TURN_MAX) answerTogether(turn.slice(from, from + TURN_MAX))
   }
 
-  function send(socket: Socket, connection: Connection, answer: Answer, requestId: string): void {
-    if (!socket.writable) return
-    const isLast = isEnding || connection.hasEnded
-    const isTaken = socket.write(formatAnswer(answer, requestId, !isLast), 'latin1')
-    if (isLast) socket.end()
-    else if (!isTaken) {
-      setBusy(socket, connection, true)
-      socket.once('drain', () => {
-        if (connection.hasEnded) socket.end()
-        else setBusy(socket, connection, false)
-      })
+  function answerTogether(turn: readonly Arrival[]): void {
+    const texts = turn.map((arrival) => {
+      const answer = arrival.route.answerWhole(arrival.head, arrival.body, arrival.requestId)
+      if (!(answer instanceof Promise)) return format(arrival, answer)
+      void answer.then((later) => send(arrival.connection, format(arrival, later)))
+      return null
+    })
+    for (const [place, { connection }] of turn.entries()) {
+      const text = texts[place]
+      if (typeof text === 'string') send(connection, text)
     }
   }
 
-  function setBusy(socket: Socket, connection: Connection, isBusy: boolean): void {
-    connection.isBusy = isBusy
-    if (isBusy) socket.pause()
-    else socket.resume()
+  function format({ connection, requestId }: Arrival, answer: Answer): string {
+    return formatAnswer(answer, requestId, !isEnding && !connection.hasEnded)
+  }
+
+  function send(connection: Connection, text: string): void {
+    const { socket } = connection
+    if (!socket.writable) return
+    const isTaken = socket.write(text, 'latin1')
+    if (isEnding || connection.hasEnded) socket.end()
+    else if (isTaken) goOn(connection)
+    else socket.once('drain', () => goOn(connection))
+  }
+
+  function goOn(connection: Connection): void {
+    connection.isBusy = false
+    if (connection.hasEnded) connection.socket.end()
+    else if (connection.isPaused) {
+      connection.isPaused = false
+      connection.socket.resume()
+    }
   }
 
   function check(): void {
     const now = performance.now()
-    for (const [socket, connection] of connections) {
+    for (const connection of connections.values()) {
       if (connection.dueAt > now) continue
       connection.dueAt = Number.POSITIVE_INFINITY
-      refuse(socket, 'too slow')
+      refuse(connection.socket, 'too slow')
     }
   }
   const timer = setInterval(check, deps.checkIntervalMs).unref()
