@@ -58,11 +58,11 @@ export function parseJson(text: string): unknown {
 
 const REPLACEMENT_CHARACTER = '\ufffd'
 
-/** Throws MALFORMED_BODY for what is not UTF-8. */
-export function decodeBody(body: Buffer): string {
-  const text = body.toString('utf8')
+/** The text from a place in the bytes on. Throws MALFORMED_BODY for what is not UTF-8. */
+export function decodeBody(bytes: Buffer, start = 0): string {
+  const text = bytes.toString('utf8', start)
   // Decoding replaces what is no UTF-8. Only when the replacement shows must the bytes be looked at again.
-  if (text.includes(REPLACEMENT_CHARACTER) && !isUtf8(body)) {
+  if (text.includes(REPLACEMENT_CHARACTER) && !isUtf8(bytes.subarray(start))) {
     throw new KeywardError('MALFORMED_BODY', 'The body is not valid UTF-8.')
   }
   return text

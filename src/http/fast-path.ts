@@ -1,8 +1,7 @@
 import type { Socket } from 'node:net'
 import { type Answer, formatAnswer } from './answer.ts'
-import { isJsonRoute, type JsonRoute } from './json-route.ts'
+import { isJsonRoute, type JsonRoute, type WholeRequest } from './json-route.ts'
 import { readPlainRequest } from './plain-request.ts'
-import type { RequestHead } from './request-head.ts'
 import type { NameRequest } from './request-id.ts'
 import type { Route } from './router.ts'
 
@@ -64,12 +63,9 @@ interface Connection {
 }
 
 /** A request that waits for its turn. */
-interface Arrival {
+interface Arrival extends WholeRequest {
   readonly connection: Connection
   readonly route: JsonRoute
-  readonly head: RequestHead
-  readonly body: Buffer
-  readonly requestId: string
 }
 
 /** Higher, and the first of a crowd waits longer for the others to be decided; lower, and the caches help less. */
@@ -131,16 +127,9 @@ export function createFastPath(deps: FastPathDeps): FastPath {
     connection.dueAt = Number.POSITIVE_INFINITY
     connection.isBusy = true
     if (arrivals.length === 0) setImmediate(answerArrivals)
-    arrivals.push({
-      connection,
-      route,
-      head: {
-        headers: { authorization: request.authorization, 'x-forwarded-for': request.forwardedFor },
-        socket: connection.socket,
-      },
-      body: bytes.subarray(request.bodyStart),
-      requestId: nameRequest(request.requestId),
-    })
+    const { headers, bodyStart } = request
+    const requestId = nameRequest(request.requestId)
+    arrivals.push({ connection, route, headers, socket: connection.socket, bytes, bodyStart, requestId })
     return true
   }
 
@@ -160,7 +149,7 @@ export function createFastPath(deps: FastPathDeps): FastPath {
 
   function answerTogether(turn: readonly Arrival[]): void {
     const texts = turn.map((arrival) => {
-      const answer = arrival.route.answerWhole(arrival.head, arrival.body, arrival.requestId)
+      const answer = arrival.route.answerWhole(arrival)
       if (!(answer instanceof Promise)) return format(arrival, answer)
       void answer.then((later) => send(arrival.connection, format(arrival, later)))
       return null

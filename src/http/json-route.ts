@@ -30,7 +30,14 @@ export interface JsonAnswer {
 export interface JsonRoute extends Route {
   readonly bodyBytesMax: number
   /** Never throws, and never rejects. The media type has been looked at. */
-  answerWhole(head: RequestHead, body: Buffer, requestId: string): Answer | Promise<Answer>
+  answerWhole(request: WholeRequest): Answer | Promise<Answer>
+}
+
+export interface WholeRequest extends RequestHead {
+  readonly requestId: string
+  /** From `bodyStart` on they are the body. */
+  readonly bytes: Buffer
+  readonly bodyStart: number
 }
 
 export function createJsonRoute<Caller>(spec: JsonRouteSpec<Caller>, logger: Pick<Logger, 'error'>): JsonRoute {
@@ -44,18 +51,24 @@ export function createJsonRoute<Caller>(spec: JsonRouteSpec<Caller>, logger: Pic
     sendAnswer(res, toAnswer(await answer(text, caller, requestId)), requestId)
   }
 
-  function answerWhole(head: RequestHead, body: Buffer, requestId: string): Answer | Promise<Answer> {
-    const fail = (error: unknown): Answer => toProblemAnswer(error, requestId, logger)
+  function answerWhole(request: WholeRequest): Answer | Promise<Answer> {
     try {
-      const caller = authenticate(head)
+      const caller = authenticate(request)
       const answering =
-        caller instanceof Promise
-          ? caller.then((found) => answer(decodeBody(body), found, requestId))
-          : answer(decodeBody(body), caller, requestId)
-      return answering instanceof Promise ? answering.then(toAnswer).catch(fail) : toAnswer(answering)
+        caller instanceof Promise ? caller.then((found) => answerBody(request, found)) : answerBody(request, caller)
+      if (answering instanceof Promise) return answering.then(toAnswer).catch((error) => fail(request, error))
+      return toAnswer(answering)
     } catch (error) {
-      return fail(error)
+      return fail(request, error)
     }
+  }
+
+  function answerBody({ bytes, bodyStart, requestId }: WholeRequest, caller: Caller): JsonAnswer | Promise<JsonAnswer> {
+    return answer(decodeBody(bytes, bodyStart), caller, requestId)
+  }
+
+  function fail({ requestId }: WholeRequest, error: unknown): Answer {
+    return toProblemAnswer(error, requestId, logger)
   }
 
   return { method: 'POST', path, bodyBytesMax, handle, answerWhole }

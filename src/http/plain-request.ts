@@ -1,3 +1,5 @@
+import type { RequestHead } from './request-head.ts'
+
 /**
  * Recognises a request that is written in the plainest way that HTTP/1.1 knows: a line, fields, a body of announced
  * length, each in a form about which no two readers can differ.
@@ -12,8 +14,7 @@
 export interface PlainRequest {
   /** The request line, without its end. */
   readonly line: string
-  readonly authorization: string | undefined
-  readonly forwardedFor: string | undefined
+  readonly headers: RequestHead['headers']
   readonly requestId: string | undefined
   /** Where the body begins, and where it ends. There may be fewer bytes yet. */
   readonly bodyStart: number
@@ -118,7 +119,8 @@ export function readPlainRequest(bytes: Buffer): PlainRequest | null {
   if (host !== 1 || !hasContentType || contentLength === -1) return null
   const bodyStart = at + 2
   const line = bytes.toString('latin1', 0, lineEnd)
-  return { line, authorization, forwardedFor, requestId, bodyStart, bodyEnd: bodyStart + contentLength }
+  const headers = { authorization, 'x-forwarded-for': forwardedFor }
+  return { line, headers, requestId, bodyStart, bodyEnd: bodyStart + contentLength }
 }
 
 function findLineEnd(bytes: Buffer, end: number): number {

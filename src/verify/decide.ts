@@ -29,10 +29,9 @@ export function decideLife(loaded: LoadedSnapshot, verifier: Verifier, now: numb
   if (key.disabled) return deny('DISABLED', key, stale)
 
   // 5. It has not expired, and no other token has taken the place of this one.
+  if (now < key.endsAt) return null
   if (now >= key.expiresAt) return deny('EXPIRED', key, stale)
-  if (now >= key.secretRetiresAt) return deny('EXPIRED', key, stale, 'Another token of the key has replaced this one.')
-
-  return null
+  return deny('EXPIRED', key, stale, 'Another token of the key has replaced this one.')
 }
 
 /**

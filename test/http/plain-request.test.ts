@@ -18,8 +18,7 @@ describe('a request in the plainest form is recognised', () => {
     const text = request([...FIELDS, ...fields])
     expect(read(text)).toEqual({
       line: LINE,
-      authorization: 'Bearer abc',
-      forwardedFor: '10.0.0.1, ::1',
+      headers: { authorization: 'Bearer abc', 'x-forwarded-for': '10.0.0.1, ::1' },
       requestId: 'r-1',
       bodyStart: text.length - 2,
       bodyEnd: text.length,
@@ -38,7 +37,7 @@ describe('a request in the plainest form is recognised', () => {
   })
 
   test('and blanks around values are no part of them', () => {
-    expect(read(withField('Authorization: \t Bearer a b \t'))?.authorization).toBe('Bearer a b')
+    expect(read(withField('Authorization: \t Bearer a b \t'))?.headers.authorization).toBe('Bearer a b')
   })
 })
 

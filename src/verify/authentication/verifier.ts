@@ -111,7 +111,7 @@ function requireVerifier({ snapshot }: LoadedSnapshot, now: number): { key: KeyS
 /** Whether a token stands for a key that counts, wherever and for whatever it is used. */
 export function isLive(key: KeySnapshot, now: number): boolean {
   if (key.tenantSuspended || key.revoked || key.disabled) return false
-  return now < key.expiresAt && now < key.secretRetiresAt
+  return now < key.endsAt
 }
 
 function unauthenticated(detail: string): KeywardError {

@@ -137,7 +137,7 @@ export function createSnapshotCache(options: SnapshotCacheOptions): SnapshotCach
   }
 
   function refreshBehind(entry: CacheEntry): void {
-    entry.refreshAge = Number.POSITIVE_INFINITY
+    entry.refreshAge = NEVER
     // A failure changes nothing here: the entry is used until its age limit, and then its user hears of it.
     read(entry.handle).catch(() => undefined)
   }
@@ -209,7 +209,7 @@ export function createSnapshotCache(options: SnapshotCacheOptions): SnapshotCach
     if (evictions.hasEvictedSince(ticket, marksOf(handle, record))) return null
     const snapshot = record === null ? null : compileSnapshot(record)
     if (snapshot !== null && record !== null && !onRead(snapshot, record, readAt)) return null
-    const refreshAge = snapshot === null ? Number.POSITIVE_INFINITY : spreadRefreshAge(handle, ageMaxMs)
+    const refreshAge = snapshot === null ? NEVER : spreadRefreshAge(handle, ageMaxMs)
     const entry: CacheEntry = {
       handle,
       snapshot,
@@ -290,10 +290,13 @@ const keyMark = (keyId: string): string => `key ${keyId}`
 const tenantMark = (tenantId: string): string => `tenant ${tenantId}`
 const tokenMark = (handle: KeyHandle): string => `token ${handle}`
 
+/** Beyond every age limit, and still a small integer to the engine: other numbers take a place of their own in memory. */
+const NEVER = 2 ** 30
+
 /** Between half and three quarters of the limit, by the token: keys that were read together are not refreshed together. */
 function spreadRefreshAge(handle: KeyHandle, ageMaxMs: number): number {
   const spread = Number.parseInt(handle.slice(-4), 16) / 0x1_0000
-  return ageMaxMs * (0.5 + 0.25 * spread)
+  return Math.floor(ageMaxMs * (0.5 + 0.25 * spread))
 }
 
 function unavailable(detail: string, cause?: unknown): KeywardError {

@@ -38,6 +38,8 @@ export interface KeySnapshot {
   readonly expiresAt: number
   /** First instant at which the presented secret no longer counts; Infinity when nothing replaces it. */
   readonly secretRetiresAt: number
+  /** The earlier of both, so that a verification of a key that counts reads one number instead of two. */
+  readonly endsAt: number
   /** Whether the presented secret waits for its first use, which this may be. */
   readonly secretPending: boolean
   readonly secretId: string
@@ -88,6 +90,8 @@ export function createSnapshotCompiler(compileConfigRules: CompileConfigRules): 
     const held = record.scopes.filter((name) => !record.inactiveScopes.includes(name))
     const scopes = shareScopeSet(held, record.inactiveScopes)
     const { access, limits } = compileConfigRules(record)
+    const expiresAt = record.expiresAt ?? Number.POSITIVE_INFINITY
+    const secretRetiresAt = record.secret.retiresAt ?? Number.POSITIVE_INFINITY
     return {
       keyId: record.keyId,
       tenantId: record.tenantId,
@@ -95,8 +99,9 @@ export function createSnapshotCompiler(compileConfigRules: CompileConfigRules): 
       tenantSuspended: record.tenantSuspendedAt !== null,
       revoked: record.revokedAt !== null,
       disabled: record.disabledAt !== null,
-      expiresAt: record.expiresAt ?? Number.POSITIVE_INFINITY,
-      secretRetiresAt: record.secret.retiresAt ?? Number.POSITIVE_INFINITY,
+      expiresAt,
+      secretRetiresAt,
+      endsAt: Math.min(expiresAt, secretRetiresAt),
       secretPending: record.secret.activatedAt === null,
       secretId: record.secret.secretId,
       environment: record.environment,

@@ -4,7 +4,16 @@ import type { Logger } from '../../lib/logger.ts'
 import type { KeySnapshot } from '../cache/snapshot.ts'
 import type { UsageFlush, UsageSink } from '../ports.ts'
 import type { VerdictCode } from '../verdict-code.ts'
-import { countVerdict, createTally, emptyTally, MINUTE_MS, openTally, toFlush, type UsageTally } from './usage-tally.ts'
+import {
+  countVerdict,
+  createTally,
+  elapsedMs,
+  emptyTally,
+  MINUTE_MS,
+  openTally,
+  toFlush,
+  type UsageTally,
+} from './usage-tally.ts'
 
 /**
  * Counts what was answered, in memory, and hands the counts to a sink each second and at stop.
@@ -84,7 +93,7 @@ export function createUsageRecorder(options: UsageRecorderOptions): UsageRecorde
   function record(snapshot: KeySnapshot, code: VerdictCode, now: number, ip: string | undefined): void {
     let { tally } = snapshot
     // A clock that was set back opens no new tally: until the next flush, the count goes to the minute that is open.
-    if (tally === null || !tally.isOpen || now - tally.minute >= MINUTE_MS) {
+    if (tally === null || !tally.isOpen || elapsedMs(tally, now) >= MINUTE_MS) {
       if (stats.waiting >= talliesMax) {
         drop()
         return

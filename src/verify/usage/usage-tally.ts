@@ -17,12 +17,16 @@ export interface UsageTally {
   readonly secretId: string
   /** Whether something is counted in it. */
   isOpen: boolean
-  /** First instant of the minute, while it is open. */
-  minute: number
+  /**
+   * The minute that is counted, in minutes since the Unix epoch, while it is open. This and `lastUsedMs` are small
+   * integers: a time in milliseconds takes a place of its own in memory, which each verification would have to visit.
+   */
+  minuteIndex: number
   /** Apart from the other codes, because it is nearly all there is to count. */
   valid: number
   denials: Map<VerdictCode, number> | null
-  lastUsedAt: number
+  /** In milliseconds from the beginning of the minute. Negative when the clock was set back. */
+  lastUsedMs: number
   lastUsedIp: string | undefined
 }
 
@@ -37,17 +41,17 @@ export function createTally(key: {
     tenantId,
     secretId,
     isOpen: false,
-    minute: 0,
+    minuteIndex: 0,
     valid: 0,
     denials: null,
-    lastUsedAt: 0,
+    lastUsedMs: 0,
     lastUsedIp: undefined,
   }
 }
 
 export function openTally(tally: UsageTally, now: number): void {
   tally.isOpen = true
-  tally.minute = now - (now % MINUTE_MS)
+  tally.minuteIndex = Math.floor(now / MINUTE_MS)
 }
 
 export function emptyTally(tally: UsageTally): void {
@@ -57,13 +61,22 @@ export function emptyTally(tally: UsageTally): void {
   tally.lastUsedIp = undefined
 }
 
+/** Milliseconds since the minute of a tally began. */
+export function elapsedMs(tally: UsageTally, now: number): number {
+  return now - startOf(tally)
+}
+
+function startOf({ minuteIndex }: UsageTally): number {
+  return minuteIndex * MINUTE_MS
+}
+
 export function countVerdict(tally: UsageTally, code: VerdictCode, now: number, ip: string | undefined): void {
   if (code === 'VALID') tally.valid++
   else {
     tally.denials ??= new Map()
     tally.denials.set(code, (tally.denials.get(code) ?? 0) + 1)
   }
-  tally.lastUsedAt = now
+  tally.lastUsedMs = elapsedMs(tally, now)
   // The same address again is another string, which would be kept for as long as the tally.
   if (ip !== undefined && ip !== tally.lastUsedIp) tally.lastUsedIp = ip
 }
@@ -78,7 +91,8 @@ export function toFlush(id: string, tallies: readonly UsageTally[]): UsageFlush 
     if (minutes === undefined) minutesByKey.set(tally.keyId, listMinutes(tally))
     else addMinutes(minutes, tally)
     addUse(keys, tally)
-    const { secretId, lastUsedAt } = tally
+    const { secretId } = tally
+    const lastUsedAt = startOf(tally) + tally.lastUsedMs
     if (lastUsedAt >= (secrets.get(secretId)?.lastUsedAt ?? 0)) secrets.set(secretId, { secretId, lastUsedAt })
   }
   return { id, keys: [...keys.values()], minutes: [...minutesByKey.values()].flat(), secrets: [...secrets.values()] }
@@ -86,7 +100,9 @@ export function toFlush(id: string, tallies: readonly UsageTally[]): UsageFlush 
 
 type Sum<T> = { -readonly [Field in keyof T]: T[Field] }
 
-function listMinutes({ keyId, tenantId, minute, valid, denials }: UsageTally): Sum<MinuteUsage>[] {
+function listMinutes(tally: UsageTally): Sum<MinuteUsage>[] {
+  const { keyId, tenantId, valid, denials } = tally
+  const minute = startOf(tally)
   const minutes: Sum<MinuteUsage>[] = []
   if (valid > 0) minutes.push({ keyId, tenantId, minute, code: 'VALID', count: valid })
   if (denials === null) return minutes
@@ -104,7 +120,8 @@ function addMinutes(sums: Sum<MinuteUsage>[], tally: UsageTally): void {
 }
 
 function addUse(keys: Map<string, Sum<KeyUsage>>, tally: UsageTally): void {
-  const { keyId, tenantId, lastUsedAt, lastUsedIp = null } = tally
+  const { keyId, tenantId, lastUsedIp = null } = tally
+  const lastUsedAt = startOf(tally) + tally.lastUsedMs
   const requestCount = countRequests(tally)
   const sum = keys.get(keyId)
   if (sum === undefined) {

@@ -106,8 +106,9 @@ describe('the number of statements', () => {
 function answerAtOnce(body: Record<string, unknown>, verifier: string): unknown {
   const route = fixture.dataPlane.routes.find(({ path }) => path === '/verify')
   if (route === undefined || !isJsonRoute(route)) throw new Error('There is no such route.')
-  const head = { headers: { authorization: `Bearer ${verifier}` }, socket: {} }
-  const answer = route.answerWhole(head, Buffer.from(JSON.stringify(body)), 'the-id')
+  const headers = { authorization: `Bearer ${verifier}` }
+  const bytes = Buffer.from(JSON.stringify(body))
+  const answer = route.answerWhole({ headers, socket: {}, requestId: 'the-id', bytes, bodyStart: 0 })
   return answer instanceof Promise ? null : JSON.parse(answer.body)
 }
 
