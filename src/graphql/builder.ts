@@ -6,15 +6,6 @@ import PrismaPlugin from '@pothos/plugin-prisma'
 import RelayPlugin from '@pothos/plugin-relay'
 import ScopeAuthPlugin from '@pothos/plugin-scope-auth'
 import { type GraphQLSchema, isObjectType } from 'graphql'
-import {
-  DateTimeResolver,
-  EmailAddressResolver,
-  JSONResolver,
-  LocalTimeResolver,
-  SafeIntResolver,
-  TimeZoneResolver,
-  URLResolver,
-} from 'graphql-scalars'
 import type { Permission } from '../actors/permissions.ts'
 import { KeywardError } from '../errors/keyward-error.ts'
 import type PrismaTypes from '../generated/pothos.ts'
@@ -24,6 +15,7 @@ import { formatPublicId, isPublicIdTypename, parsePublicId } from '../public-id.
 import { requireAuthenticated, requireTenantPermission } from './authorization.ts'
 import type { GraphQLContext } from './context.ts'
 import { PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX } from './limits.ts'
+import { SCALARS } from './scalars.ts'
 
 export interface SchemaTypes {
   Context: GraphQLContext
@@ -109,7 +101,7 @@ export const builder = new SchemaBuilder<SchemaTypes>({
     }),
     unauthorizedError: () => new KeywardError('FORBIDDEN', 'The caller may not see this field.'),
   },
-  // Counted before the execution (see `document-limits.ts`), so that no limit is set here.
+  // Counted before the execution (see `cost-limits.ts`), so that no limit is set here.
   complexity: { defaultComplexity: 1, defaultListMultiplier: PAGE_SIZE_DEFAULT },
   prisma: {
     client: ({ prisma }): PrismaClient => prisma,
@@ -135,17 +127,17 @@ function capitalize(name: string): string {
   return name.charAt(0).toUpperCase() + name.slice(1)
 }
 
-builder.addScalarType('DateTime', DateTimeResolver, {
+builder.addScalarType('DateTime', SCALARS.DateTime, {
   description: 'An instant as RFC 3339 date-time with milliseconds, such as `2026-01-31T12:00:00.000Z`.',
 })
-builder.addScalarType('EmailAddress', EmailAddressResolver, { description: 'An e-mail address (RFC 5322).' })
-builder.addScalarType('JSON', JSONResolver, { description: 'Any JSON value.' })
-builder.addScalarType('LocalTime', LocalTimeResolver, {
+builder.addScalarType('EmailAddress', SCALARS.EmailAddress, { description: 'An e-mail address (RFC 5322).' })
+builder.addScalarType('JSON', SCALARS.JSON, { description: 'Any JSON value.' })
+builder.addScalarType('LocalTime', SCALARS.LocalTime, {
   description: 'A time on the clock on the wall, such as `09:30` or `23:59:59`.',
 })
-builder.addScalarType('TimeZone', TimeZoneResolver, { description: 'An IANA time zone, such as `Europe/Berlin`.' })
-builder.addScalarType('URL', URLResolver, { description: 'A URL, such as `https://api.example.com/openapi.json`.' })
-builder.addScalarType('SafeInt', SafeIntResolver, {
+builder.addScalarType('TimeZone', SCALARS.TimeZone, { description: 'An IANA time zone, such as `Europe/Berlin`.' })
+builder.addScalarType('URL', SCALARS.URL, { description: 'A URL, such as `https://api.example.com/openapi.json`.' })
+builder.addScalarType('SafeInt', SCALARS.SafeInt, {
   description: 'A whole number that a double holds exactly, up to 2^53 - 1.',
 })
 
