@@ -2,7 +2,7 @@
  * The one catalogue of errors. REST shows an entry as RFC 9457 problem details, GraphQL as a `UserError` member of a
  * result union or as `extensions.code`; the README's table is held against it by a test.
  *
- * A verdict of `/verify` such as `REVOKED` is an answer, not an error: verdict codes live in `verify/verdict.ts`.
+ * A verdict of `/verify` such as `REVOKED` is an answer, not an error: verdict codes live in `verify/verdict-code.ts`.
  */
 export interface ErrorSpec {
   /** HTTP status of the REST form. */

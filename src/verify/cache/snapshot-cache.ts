@@ -73,7 +73,7 @@ export interface SnapshotCacheOptions {
   /** Told of a read that failed in a way that the source has no name for: a mistake, not an outage. */
   readonly onReadFailure?: (error: unknown) => void
   readonly clock: Clock
-  /** Lower, and keys in use are read again and again; higher, and the process needs more memory (about 3 KB each). */
+  /** Lower, and keys in use are read again and again; higher, and the process needs more memory (about 2.5 KB each). */
   readonly knownMax?: number
   readonly unknownMax?: number
   /** How long an entry may be used without being read again, should an eviction ever be lost. */
