@@ -2,16 +2,14 @@ import { execFile } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import pg from 'pg'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { ApiKeyCreateInput } from '../generated/graphql/graphql.ts'
 import { sendGraphQL } from '../harness/client.ts'
 import { ApiKeyCreate, ApiKeyRevoke, ScopeCreate, Tenants } from '../harness/operations.ts'
 import { actAsAdmin, GIVEN, VERIFIER_TOKEN } from '../process/installation.ts'
 import { type ReadyServer, runServer, startServer, stopServer } from '../process/server-process.ts'
+import { asSuperuser, SUPERUSER_URL } from './superuser.ts'
 
-/** A superuser's address: the test makes a database and two logins, as the README tells operators to. */
-const ADMIN_URL = process.env.TEST_DATABASE_URL ?? 'postgresql://postgres@127.0.0.1:5432/postgres'
 const MIGRATE = join(import.meta.dirname, '../../prisma/db-migrate.ts')
 
 const run = randomBytes(5).toString('hex')
@@ -24,41 +22,28 @@ const password = randomBytes(12).toString('hex')
 const masterKey = randomBytes(32).toString('base64')
 
 function urlOf(login: string): string {
-  const url = new URL(ADMIN_URL)
+  const url = new URL(SUPERUSER_URL)
   url.username = login
   url.password = password
   url.pathname = `/${names.database}`
   return url.href
 }
 
-async function asAdmin(...statements: readonly string[]): Promise<void> {
-  const client = new pg.Client({ connectionString: ADMIN_URL })
-  client.on('error', () => {})
-  await client.connect().catch((error: unknown) => {
-    throw new Error(`The system tests need a PostgreSQL, as a superuser, at TEST_DATABASE_URL: ${error}`)
-  })
-  try {
-    for (const statement of statements) await client.query(statement)
-  } finally {
-    await client.end()
-  }
-}
-
 beforeAll(() =>
-  asAdmin(
+  asSuperuser([
     `DO $$ BEGIN CREATE ROLE keyward_app NOLOGIN; EXCEPTION WHEN duplicate_object THEN NULL; END $$`,
     `CREATE ROLE ${names.owner} LOGIN PASSWORD '${password}'`,
     `CREATE ROLE ${names.server} LOGIN PASSWORD '${password}' IN ROLE keyward_app`,
     `CREATE DATABASE ${names.database} OWNER ${names.owner}`,
-  ),
+  ]),
 )
 
 afterAll(() =>
-  asAdmin(
+  asSuperuser([
     `DROP DATABASE IF EXISTS ${names.database} WITH (FORCE)`,
     `DROP ROLE IF EXISTS ${names.server}`,
     `DROP ROLE IF EXISTS ${names.owner}`,
-  ),
+  ]),
 )
 
 const SERVER_ENV = { DATABASE_URL: urlOf(names.server), MASTER_KEY: masterKey, ...GIVEN }

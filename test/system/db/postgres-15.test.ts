@@ -2,7 +2,6 @@ import { execFile } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import pg from 'pg'
 import { pino } from 'pino'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { createPrisma } from '../../../src/db/client.ts'
@@ -10,39 +9,31 @@ import { withDatabase } from '../../../src/db/connection-url.ts'
 import { createPool } from '../../../src/db/pool.ts'
 import { requireMigrated } from '../../../src/db/require-migrated.ts'
 import { findSchemaDrift } from '../../../src/db/schema-drift.ts'
+import { asSuperuser, SUPERUSER_URL } from '../superuser.ts'
 
 const ROOT = join(import.meta.dirname, '../../..')
 const PRISMA_DIR = join(ROOT, 'prisma')
-const SERVER_URL = process.env.TEST_DATABASE_URL ?? 'postgresql://postgres@127.0.0.1:5432/postgres'
 
 const name = `keyward_test_${randomBytes(6).toString('hex')}`
-const url = withDatabase(SERVER_URL, name)
+const url = withDatabase(SUPERUSER_URL, name)
 const run = promisify(execFile)
 
-/** As the only migrator of the scratch database; the role of the server belongs to all databases and stays. */
-async function onServer(sql: string): Promise<void> {
-  const client = new pg.Client({ connectionString: SERVER_URL })
-  client.on('error', () => {})
-  try {
-    await client.connect()
-    await client.query(sql)
-  } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error)
-    const advice = 'The system tests need a PostgreSQL, as a superuser, at TEST_DATABASE_URL'
-    throw new Error(`${advice} (now ${new URL(SERVER_URL).host}): ${reason}`)
-  } finally {
-    await client.end().catch(() => {})
-  }
-}
-
-beforeAll(() => onServer(`CREATE DATABASE ${name}`))
-afterAll(() => onServer(`DROP DATABASE IF EXISTS ${name} WITH (FORCE)`))
+beforeAll(() => asSuperuser([`CREATE DATABASE ${name}`]))
+afterAll(() => asSuperuser([`DROP DATABASE IF EXISTS ${name} WITH (FORCE)`]))
 
 async function migrate(): Promise<string> {
   const options = { cwd: ROOT, env: { ...process.env, DATABASE_URL: url } }
   const { stdout } = await run(process.execPath, [join(PRISMA_DIR, 'db-migrate.ts')], options)
   return stdout
 }
+
+test('the database is of the oldest version that is supported', async () => {
+  const [row] = await asSuperuser(['SHOW server_version'])
+  expect(
+    row?.server_version,
+    'Nothing else shows that PostgreSQL 15 will do: set TEST_DATABASE_URL to one (on Debian bookworm: apt-get install postgresql).',
+  ).toMatch(/^15\./)
+})
 
 test('npm run db:migrate brings an external PostgreSQL up to date, and the server works there as keyward_app', async () => {
   await expect(requireMigrated(url, join(PRISMA_DIR, 'migrations'))).rejects.toMatchObject({
