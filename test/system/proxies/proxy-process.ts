@@ -1,9 +1,10 @@
-import { type ChildProcess, spawn } from 'node:child_process'
+import { type ChildProcess, execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { connect, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { promisify } from 'node:util'
 import { type Places, readDocumentedConfig } from './documented-config.ts'
 
 export interface RunningProxy {
@@ -16,6 +17,8 @@ export type EditConfig = (config: string) => string
 
 export type StartProxy = (places: Omit<Places, 'listenPort'>, edit?: EditConfig) => Promise<RunningProxy>
 
+/** nginx lives where only root's PATH leads. */
+const SEARCH_PATH = `${process.env.PATH ?? ''}:/usr/sbin:/usr/local/sbin`
 const START_MAX_MS = 20_000
 const STOP_MAX_MS = 5_000
 
@@ -49,6 +52,17 @@ export const startCaddy: StartProxy = async (places, edit = (config) => config) 
   return run('caddy', ['run', '--config', caddyfile, '--adapter', 'caddyfile'], listenPort, folder, home)
 }
 
+/** What a proxy says when it is asked for its version. */
+export async function readProxyVersion(command: 'nginx' | 'caddy', searchPath: string = SEARCH_PATH): Promise<string> {
+  const args = command === 'nginx' ? ['-v'] : ['version']
+  const { stdout, stderr } = await promisify(execFile)(command, args, {
+    env: { ...process.env, PATH: searchPath },
+  }).catch((error: unknown) => {
+    throw error instanceof Error ? explain(command, error) : error
+  })
+  return stdout + stderr
+}
+
 async function run(
   command: 'nginx' | 'caddy',
   args: readonly string[],
@@ -56,11 +70,9 @@ async function run(
   folder: string,
   env: Record<string, string> = {},
 ): Promise<RunningProxy> {
-  // nginx lives where only root's PATH leads.
-  const path = `${process.env.PATH ?? ''}:/usr/sbin:/usr/local/sbin`
   const child = spawn(command, args, {
     stdio: ['ignore', 'ignore', 'pipe'],
-    env: { ...process.env, ...env, PATH: path },
+    env: { ...process.env, ...env, PATH: SEARCH_PATH },
   })
   let said = ''
   child.stderr.on('data', (chunk: Buffer) => {
