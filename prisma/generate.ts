@@ -3,10 +3,9 @@
  *
  * With `--if-missing` it does nothing when the client is there and newer than the schema.
  */
-import { spawnSync } from 'node:child_process'
 import { statSync } from 'node:fs'
-import { createRequire } from 'node:module'
-import { delimiter, join } from 'node:path'
+import { join } from 'node:path'
+import { runPrisma } from './prisma-cli.ts'
 
 const root = join(import.meta.dirname, '..')
 
@@ -21,20 +20,7 @@ function isFresh(): boolean {
 }
 
 function generate(): number {
-  const program = createRequire(import.meta.url).resolve('prisma/build/index.js')
-  const result = spawnSync(process.execPath, [program, 'generate', '--no-hints'], {
-    cwd: root,
-    encoding: 'utf8',
-    env: {
-      ...process.env,
-      // The generator for Pothos is a program of its own, which looks for `node` on the path.
-      PATH: [join(root, 'node_modules', '.bin'), process.env.PATH].join(delimiter),
-      // The native engine would be downloaded and never run; any program that exists keeps Prisma from doing so.
-      PRISMA_SCHEMA_ENGINE_BINARY: process.execPath,
-      PRISMA_HIDE_UPDATE_MESSAGE: '1',
-      CHECKPOINT_DISABLE: '1',
-    },
-  })
+  const result = runPrisma(['generate', '--no-hints'])
   if (result.status === 0) return 0
   process.stderr.write(`prisma generate failed\n${result.error ?? ''}${result.stdout ?? ''}${result.stderr ?? ''}`)
   return 1

@@ -9,11 +9,15 @@ import {
   readFileSync,
   statSync,
   symlinkSync,
+  writeFileSync,
 } from 'node:fs'
 import { join } from 'node:path'
 import { expect, inject, test } from 'vitest'
 
 const ROOT = join(import.meta.dirname, '../..')
+
+const NOWHERE = 'http://127.0.0.1:1'
+const offline = { HTTP_PROXY: NOWHERE, HTTPS_PROXY: NOWHERE, PRISMA_ENGINES_MIRROR: NOWHERE }
 
 /** The scripts work on the project that they lie in: a copy of the folder prisma, beside the real sources and packages. */
 function copyPrismaFolder(linked: readonly string[]): string {
@@ -64,8 +68,6 @@ test('db:diff ends with 2 and the missing SQL, --create makes it the next migrat
 test('generate writes the client without a network, says nothing, and does nothing when it is not needed', () => {
   const folder = copyPrismaFolder([])
   mkdirSync(join(folder, 'src'))
-  const nowhere = 'http://127.0.0.1:1'
-  const offline = { HTTP_PROXY: nowhere, HTTPS_PROXY: nowhere, PRISMA_ENGINES_MIRROR: nowhere }
   const client = join(folder, 'src/generated/prisma/client.ts')
 
   expect(runScript(folder, 'generate.ts', ['--if-missing'], offline)).toEqual({ status: 0, stdout: '', stderr: '' })
@@ -86,6 +88,19 @@ test('generate says what is wrong with a schema', () => {
   expect(status).toBe(1)
   expect(stderr).toContain('prisma generate failed')
   expect(stderr).toContain('schema.prisma')
+})
+
+test('format finds what is not formatted without a network, mends it, and then finds nothing', () => {
+  const folder = copyPrismaFolder([])
+  const path = join(folder, 'prisma/schema.prisma')
+  const formatted = readFileSync(path, 'utf8')
+  writeFileSync(path, formatted.replace('model Tenant {', 'model   Tenant   {'))
+
+  const { status, stderr } = runScript(folder, 'format.ts', ['--check'], offline)
+  expect({ status, stderr }).toEqual({ status: 1, stderr: expect.stringContaining('npm run format') })
+  expect(runScript(folder, 'format.ts', [], offline)).toEqual({ status: 0, stdout: '', stderr: '' })
+  expect(readFileSync(path, 'utf8')).toBe(formatted)
+  expect(runScript(folder, 'format.ts', ['--check'], offline)).toEqual({ status: 0, stdout: '', stderr: '' })
 })
 
 test('db:migrate without DATABASE_URL says that the embedded database looks after itself', () => {
