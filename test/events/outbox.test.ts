@@ -56,6 +56,10 @@ describe('the server', () => {
     },
   )
 
+  test('cannot delete an event, dispatched or not', async () => {
+    await expect(server.query('DELETE FROM outbox_events')).rejects.toMatchObject({ code: '42501' })
+  })
+
   test('can note that an event was dispatched', async () => {
     const { rowCount } = await server.query(
       "UPDATE outbox_events SET dispatched_at = now() WHERE type = 'api_key.revoked'",
