@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import type { KeySnapshot } from '../../../src/verify/cache/snapshot.ts'
 import type { UsageFlush, UsageSink } from '../../../src/verify/ports.ts'
 import { createUsageRecorder, type UsageRecorderOptions } from '../../../src/verify/usage/usage-recorder.ts'
@@ -172,6 +172,29 @@ describe('a sink that fails', () => {
     const { recorder } = setUp({ sink: { write: () => new Promise(() => undefined) }, writeDeadlineMs: 5 })
     recorder.record(snapshotOf(), 'VALID', NOON, undefined)
     await expect(recorder.flush()).rejects.toThrow('too long')
+  })
+})
+
+describe('once started', () => {
+  test('what is counted is written within a second, each second, and nothing after the stop', async () => {
+    vi.useFakeTimers()
+    onTestFinished(() => void vi.useRealTimers())
+    const { sink, recorder } = setUp()
+    const key = snapshotOf()
+    recorder.start()
+    recorder.start()
+    for (let second = 1; second <= 3; second++) {
+      recorder.record(key, 'VALID', NOON, undefined)
+      await vi.advanceTimersByTimeAsync(SECOND - 1)
+      expect(sink.flushes).toHaveLength(second - 1)
+      await vi.advanceTimersByTimeAsync(1)
+      expect(sink.flushes).toHaveLength(second)
+    }
+    expect(totals(sink)).toEqual({ requests: 3, minutes: 3 })
+    await recorder.stop()
+    recorder.record(key, 'VALID', NOON, undefined)
+    await vi.advanceTimersByTimeAsync(10 * SECOND)
+    expect(sink.flushes).toHaveLength(3)
   })
 })
 
