@@ -306,5 +306,9 @@ const largeMakers: readonly Maker[] = [
 export function makeGarbage(random: Random, sources: GarbageSources): GarbageRequest {
   if (random.chance(0.01)) return random.pick(largeMakers)(random, sources)
   if (random.chance(0.08)) return random.pick(routeMakers)(random, sources)
-  return random.pick(random.chance(0.4) ? verifyMakers : graphqlMakers)(random, sources)
+  if (random.chance(0.4)) return random.pick(verifyMakers)(random, sources)
+  const garbage = random.pick(graphqlMakers)(random, sources)
+  // Whoever does not ask for it is told under 200 what is wrong with a document.
+  const accept = random.chance(0.8) && { accept: 'application/graphql-response+json' }
+  return { ...garbage, headers: { ...accept, ...garbage.headers } }
 }
