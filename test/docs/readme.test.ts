@@ -1,4 +1,4 @@
-import { access } from 'node:fs/promises'
+import { access, readdir } from 'node:fs/promises'
 import { describe, expect, test } from 'vitest'
 import { readConfig, SETTINGS } from '../../src/config.ts'
 import { ERROR_CATALOGUE } from '../../src/errors/catalogue.ts'
@@ -43,6 +43,14 @@ describe('the README', () => {
     expect([...named].filter((name) => !ofNpmItself.includes(name) && !Object.hasOwn(scripts, name))).toEqual([])
     const ofOthers = /^(?:pre|post)|^codegen$/
     expect(Object.keys(scripts).filter((name) => !ofOthers.test(name) && !named.has(name))).toEqual([])
+  })
+
+  test('names every room of the code, and none that does not exist', async () => {
+    const [, paragraph = ''] = /^(The rooms of `src\/`.*?)Start reading at/ms.exec(README) ?? []
+    const named = [...paragraph.matchAll(/`([a-z]+)`/g)].map(([, name = '']) => name)
+    const entries = await readdir(new URL('src', ROOT), { withFileTypes: true })
+    const rooms = entries.filter((entry) => entry.isDirectory() && entry.name !== 'generated').map(({ name }) => name)
+    expect(named.sort()).toEqual(rooms.sort())
   })
 
   test('links only to files that exist', async () => {
