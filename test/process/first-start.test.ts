@@ -40,7 +40,7 @@ test('the data folder is closed to others, and the credentials are not left in i
   await expect(stat(join(dataDir, 'first-start.sealed'))).rejects.toThrow('ENOENT')
 })
 
-test('credentials that are given are used at the first start, not repeated, and not looked at later', async () => {
+test('credentials that are given are used at the first start, the password is not repeated, and a later one does not count', async () => {
   const dataDir = await makeDataDir()
   const given = {
     BOOTSTRAP_ADMIN_EMAIL: 'Root@Example.com',
