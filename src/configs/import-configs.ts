@@ -2,7 +2,7 @@ import { chunksOf, findDocumentIssues, hashDocument, readDocumentRows } from '..
 import { type BulkResult, countBulkRows } from '../commands/bulk-result.ts'
 import type { Command, TenantWork } from '../commands/command.ts'
 import type { Invalidation } from '../commands/invalidation.ts'
-import { recordMissing } from '../keys/bulk-rows.ts'
+import { recordRejected } from '../keys/bulk-rows.ts'
 import { formatPublicId } from '../public-id.ts'
 import { findTenantId } from '../tenants/tenant-store.ts'
 import { CONFIGS_LIST, type ImportedConfig, type ReadConfigs, readConfigRows } from './config-document.ts'
@@ -60,7 +60,7 @@ export const importConfigs: Command<ImportConfigsInput, BulkResult, PreparedImpo
           resource: { type: 'Tenant', id: formatPublicId('Tenant', tenantId) },
           detail: { documentSha256, dryRun, processed: rows.length, ...countBulkRows(rows) },
         },
-        ...recordMissing(work, NAME, PERMISSION, rows),
+        ...recordRejected(work, NAME, PERMISSION, rows),
       ],
       events: dryRun ? [] : parts.flatMap((part) => part.events),
       invalidate: dryRun ? [] : planEvictions(tenantId, parts),

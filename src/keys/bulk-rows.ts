@@ -22,22 +22,28 @@ export function keyNotFound(): KeywardError {
   return new KeywardError('NOT_FOUND', 'There is nothing under this id.')
 }
 
-/** An attempt at keys that the caller may not know of is recorded where that of a single change is. */
-export function recordMissing(
-  work: Pick<TenantWork, 'platformTenantId'>,
+/**
+ * What rows tried and the caller may not do, recorded as single changes would be: with the tenant what is forbidden there,
+ * with the platform what the caller may not know of. One entry stands for all rows of a kind.
+ */
+export function recordRejected(
+  { tenantId, platformTenantId }: Pick<TenantWork, 'tenantId' | 'platformTenantId'>,
   commandName: string,
   permission: string,
   rows: readonly BulkRow[],
 ): readonly AuditEntry[] {
-  const missing = rows.filter(({ error }) => error?.code === 'NOT_FOUND').length
-  if (missing === 0) return []
-  return [
-    {
-      tenantId: work.platformTenantId,
-      action: 'authorization.rejected',
-      outcome: 'DENIED',
-      resource: { type: 'Command', id: commandName },
-      detail: { code: 'NOT_FOUND', permission, rows: missing },
-    },
-  ]
+  const places = { NOT_FOUND: platformTenantId, FORBIDDEN: tenantId } as const
+  return (['NOT_FOUND', 'FORBIDDEN'] as const).flatMap((code): AuditEntry[] => {
+    const rejected = rows.filter(({ error }) => error?.code === code).length
+    if (rejected === 0) return []
+    return [
+      {
+        tenantId: places[code],
+        action: 'authorization.rejected',
+        outcome: 'DENIED',
+        resource: { type: 'Command', id: commandName },
+        detail: { code, permission, rows: rejected },
+      },
+    ]
+  })
 }

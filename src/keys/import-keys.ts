@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { setImmediate as yieldToOthers } from 'node:timers/promises'
 import { type BulkResult, type BulkRow, type BulkRowFailure, countBulkRows } from '../commands/bulk-result.ts'
-import type { Change, Command, TenantWork, Unchanged } from '../commands/command.ts'
+import type { Change, Command, TenantWork } from '../commands/command.ts'
 import type { Invalidation } from '../commands/invalidation.ts'
 import { mergeConfig, type SystemConfig } from '../configs/effective-config.ts'
 import { readTenantConfig } from '../configs/stored-config.ts'
@@ -11,6 +11,7 @@ import { formatPublicId } from '../public-id.ts'
 import { findScopeFaults, type ScopeFault } from '../scopes/grantable-scopes.ts'
 import { PLATFORM_KEY_PREFIX } from '../tenants/tenant-rules.ts'
 import { findTenantId } from '../tenants/tenant-store.ts'
+import { recordRejected } from './bulk-rows.ts'
 import {
   createImportReader,
   findImportedPrefix,
@@ -40,6 +41,9 @@ interface ReadDocument {
   readonly sha256: string
 }
 
+const NAME = 'import-keys'
+const PERMISSION = 'keys:import'
+
 export const IMPORT_ROWS_MAX = 10_000
 /** Rows that are read, or written, in one go. Verifications are answered in between. */
 const CHUNK_ROWS = 1_000
@@ -49,17 +53,18 @@ const TRANSACTION_TIMEOUT_MS = 60_000
 /**
  * Bring in keys of another system by the hashes of their tokens, so that those tokens go on working. What would keep one
  * key from being created keeps one row out, and the rest comes in all the same; what comes in commits together. A row that
- * came in before, as the same key, is skipped: an import can be sent again.
+ * came in before, as the same key, is skipped: an import can be sent again. A dry run says what would become of each row and
+ * changes nothing.
  */
 export function importKeysCommand(deps: {
   readonly systemConfig: SystemConfig
 }): Command<ImportKeysInput, BulkResult, ReadDocument> {
   return {
-    name: 'import-keys',
+    name: NAME,
     transactionTimeoutMs: TRANSACTION_TIMEOUT_MS,
     access: async ({ tenantId }, find) => ({
       kind: 'tenant',
-      permission: 'keys:import',
+      permission: PERMISSION,
       tenantId: await findTenantId(find, tenantId),
     }),
     validate({ keys }) {
@@ -94,7 +99,7 @@ async function importDocument(
   document: ReadDocument,
   dryRun: boolean,
   systemConfig: SystemConfig,
-): Promise<Change<BulkResult> | Unchanged<BulkResult>> {
+): Promise<Change<BulkResult>> {
   const { tx, tenantId, now } = work
   const tenant = await tx.tenant.findUnique({ where: { id: tenantId }, select: { config: true, isPlatform: true } })
   if (tenant === null) throw new KeywardError('NOT_FOUND', 'There is nothing under this id.')
@@ -121,9 +126,7 @@ async function importDocument(
     }
   }
   rows.sort((a, b) => a.index - b.index)
-  if (dryRun) return { unchanged: { rows }, audit: [] }
-
-  await insertImportedPrefixes(tx, [...prefixes])
+  if (!dryRun) await insertImportedPrefixes(tx, [...prefixes])
   const { created, skipped, failed } = countBulkRows(rows)
   const counts = { created, skipped, failed, documentSha256: document.sha256 }
   const publicId = formatPublicId('Tenant', tenantId)
@@ -135,11 +138,13 @@ async function importDocument(
         action: 'api_key.imported',
         outcome: 'SUCCESS',
         resource: { type: 'Tenant', id: publicId },
-        detail: counts,
+        detail: { ...counts, dryRun, processed: rows.length },
       },
+      ...recordRejected(work, NAME, PERMISSION, rows),
     ],
-    events: created > 0 ? [{ type: 'api_key.imported', tenantId, data: { tenantId: publicId, ...counts } }] : [],
-    invalidate: created > 0 ? listInvalidations(prefixes) : [],
+    events:
+      created > 0 && !dryRun ? [{ type: 'api_key.imported', tenantId, data: { tenantId: publicId, ...counts } }] : [],
+    invalidate: created > 0 && !dryRun ? listInvalidations(prefixes) : [],
   }
 }
 

@@ -3,7 +3,7 @@ import { defineTenantCommand } from '../commands/command.ts'
 import type { ApiKey } from '../generated/prisma/client.ts'
 import { parsePublicIdOf } from '../public-id.ts'
 import { findTenantId } from '../tenants/tenant-store.ts'
-import { BULK_KEYS_MAX, failRow, keyNotFound, recordMissing } from './bulk-rows.ts'
+import { BULK_KEYS_MAX, failRow, keyNotFound, recordRejected } from './bulk-rows.ts'
 import { lockKeys } from './bulk-store.ts'
 import { authorOf } from './key-author.ts'
 import { keyEventData, recordKeyStates } from './key-state-command.ts'
@@ -45,9 +45,9 @@ export const revokeKeys = defineTenantCommand<RevokeKeysInput, BulkResult>({
       if (!isOver) doomed.set(key.id, key)
       return { index, status: isOver ? 'SKIPPED' : 'UPDATED', id: publicId, error: null }
     })
-    const missing = recordMissing(work, NAME, PERMISSION, rows)
+    const rejected = recordRejected(work, NAME, PERMISSION, rows)
     const [first, ...rest] = doomed.values()
-    if (first === undefined) return { unchanged: { rows }, audit: missing }
+    if (first === undefined) return { unchanged: { rows }, audit: rejected }
 
     const author = authorOf(actor)
     const columns = {
@@ -66,6 +66,6 @@ export const revokeKeys = defineTenantCommand<RevokeKeysInput, BulkResult>({
       event: { type: 'api_key.revoked' as const, data: { ...keyEventData(before), reason } },
     })
     const { audit, events, invalidate } = recordKeyStates(tenantId, now, [change(first), ...rest.map(change)])
-    return { value: { rows }, audit: [...audit, ...missing], events, invalidate }
+    return { value: { rows }, audit: [...audit, ...rejected], events, invalidate }
   },
 })

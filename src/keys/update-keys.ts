@@ -10,7 +10,7 @@ import { normalizeName } from '../lib/text-fault.ts'
 import { parsePublicIdOf } from '../public-id.ts'
 import { findScopeFaults, type ScopeFault } from '../scopes/grantable-scopes.ts'
 import { findTenantId } from '../tenants/tenant-store.ts'
-import { BULK_KEYS_MAX, failRow, keyNotFound, recordMissing } from './bulk-rows.ts'
+import { BULK_KEYS_MAX, failRow, keyNotFound, recordRejected } from './bulk-rows.ts'
 import { findTakenNames, lockKeys, spellKeyName, updateKeys } from './bulk-store.ts'
 import { describeKeyChange, type KeyChangePlan, planKeyChange, requireMayProlong, tellKeyChange } from './key-change.ts'
 import { findExpiryFault } from './key-expiry.ts'
@@ -67,10 +67,10 @@ export function updateKeysCommand(deps: UpdateKeyDeps): Command<UpdateKeysInput,
           return failRow(index, error, ['input', 'keys', index, 'changes'])
         }
       })
-      const missing = recordMissing(work, NAME, PERMISSION, rows)
+      const rejected = recordRejected(work, NAME, PERMISSION, rows)
       const changes = [...planned.values()]
       const [first, ...rest] = changes
-      if (first === undefined) return { unchanged: { rows }, audit: missing }
+      if (first === undefined) return { unchanged: { rows }, audit: rejected }
 
       await updateKeys(tx, tenantId, now, changes).catch((error: unknown) => {
         if (!isUniqueViolation(error)) throw error
@@ -79,7 +79,7 @@ export function updateKeysCommand(deps: UpdateKeyDeps): Command<UpdateKeysInput,
       const describe = ({ key, plan }: typeof first) => describeKeyChange(key, plan)
       return {
         value: { rows },
-        audit: [describe(first), ...rest.map(describe), ...missing],
+        audit: [describe(first), ...rest.map(describe), ...rejected],
         events: changes.map(({ key, plan }) => tellKeyChange(key, plan)),
         invalidate: changes.map(({ key }) => ({ kind: 'key', apiKeyId: key.id })),
       }

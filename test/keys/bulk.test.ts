@@ -225,6 +225,24 @@ describe('changing many keys', () => {
     expect((await verify(keys[7] as KeySeed)).ownerId).toBe('z')
   })
 
+  test('records with the tenant what rows tried to give and may not, whether or not others changed something', async () => {
+    const developer = await seedUser(app, { tenantId: tenant.tenantId, role: 'DEVELOPER' })
+    const [plain, ...keys] = (await seedKeys(3)).map(({ apiKeyId }) => apiKeyId)
+    const rejected = {
+      action: 'authorization.rejected',
+      outcome: 'DENIED',
+      resourceId: 'update-keys',
+      detail: { code: 'FORBIDDEN', permission: 'keys:update', rows: 2 },
+    }
+    const tooMuch = keys.map((id): Row => [id, { scopes: ['keyward:verify'] }])
+    const alone = await recordsOf(app, tenant.tenantId, () => update(tooMuch, developer.accessToken))
+    expect(alone.audit).toMatchObject([rejected])
+    const beside = await recordsOf(app, tenant.tenantId, () =>
+      update([...tooMuch, [plain ?? '', { ownerId: 'x' }]], developer.accessToken),
+    )
+    expect(beside.audit).toMatchObject([{ action: 'api_key.updated' }, rejected])
+  })
+
   test("holds each row against the tenant's rule of how long keys live", async () => {
     const ruled = await admin.tenant()
     const { apiKeyId } = await ruled.key()

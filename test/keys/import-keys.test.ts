@@ -147,11 +147,24 @@ test('one bad row never stops the rest, and says what is wrong with it', async (
 test('nobody brings in a key that may do more than they may', async () => {
   const person = await seedUser(app, { tenantId: tenant.tenantId, role: 'ADMIN' })
   const keys = [row(foreignToken(), { scopes: ['keyward:tenants:delete'] }), row(foreignToken())]
-  const { rows } = await importRows(keys, {}, person.accessToken)
-  expect(rows).toMatchObject([
-    { status: 'FAILED', error: { code: 'FORBIDDEN', path: ['input', 'keys', '0', 'scopes', '0'] } },
-    { status: 'CREATED' },
-  ])
+  for (const dryRun of [true, false]) {
+    const { audit } = await recordsOf(app, tenant.tenantId, async () => {
+      const { rows } = await importRows(keys, { dryRun }, person.accessToken)
+      expect(rows).toMatchObject([
+        { status: 'FAILED', error: { code: 'FORBIDDEN', path: ['input', 'keys', '0', 'scopes', '0'] } },
+        { status: 'CREATED' },
+      ])
+    })
+    expect(audit).toMatchObject([
+      { action: 'api_key.imported', detail: { dryRun, created: 1, failed: 1 } },
+      {
+        action: 'authorization.rejected',
+        outcome: 'DENIED',
+        resourceId: 'import-keys',
+        detail: { code: 'FORBIDDEN', permission: 'keys:import', rows: 1 },
+      },
+    ])
+  }
 })
 
 test("the tenant's rule of how long keys live holds for them too", async () => {
@@ -177,7 +190,9 @@ test('an import that comes again skips what is there, and a dry run says so with
       ['FAILED', null],
     ])
   })
-  expect([audit, events]).toEqual([[], []])
+  const detail = { dryRun: true, processed: 4, created: 3, failed: 1 }
+  expect(audit).toMatchObject([{ action: 'api_key.imported', outcome: 'SUCCESS', detail }])
+  expect(events).toEqual([])
   for (const token of tokens) expect((await verify(token)).code).toBe('NOT_FOUND')
 
   const first = await importRows(keys)
@@ -193,7 +208,7 @@ test('one event tells of all, by counts and by the hash of the document', async 
   const { audit, events } = await recordsOf(app, tenant.tenantId, () => importRows(keys))
   const counts = { created: 3, skipped: 0, failed: 1, documentSha256: expect.stringMatching(/^[0-9a-f]{64}$/) }
   const common = { outcome: 'SUCCESS', actorKind: 'USER', resourceId: tenant.tenantId }
-  expect(audit).toEqual([{ ...common, action: 'api_key.imported', detail: counts }])
+  expect(audit).toEqual([{ ...common, action: 'api_key.imported', detail: { ...counts, dryRun: false, processed: 4 } }])
   expect(events).toEqual([{ type: 'api_key.imported', payload: { tenantId: tenant.tenantId, ...counts } }])
   expect(await findLeaks(app, tokens)).toEqual([])
 
