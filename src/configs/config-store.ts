@@ -12,6 +12,7 @@ export interface StoredKeyConfig {
   readonly name: string
   readonly environment: Environment
   readonly revokedAt: Date | null
+  readonly scopes: readonly string[]
   readonly version: number
   readonly config: KeyConfig
 }
@@ -29,10 +30,10 @@ export async function findKeyConfigs(
   const keys = toLook
     ? await tx.apiKey.findMany({
         where: { tenantId, id: { in: [...ids] } },
-        select: { id: true, name: true, environment: true, revokedAt: true, version: true, config: true },
+        select: { id: true, name: true, environment: true, revokedAt: true, scopes: true, version: true, config: true },
       })
     : await tx.$queryRaw<StoredKeyConfig[]>`
-        SELECT id::text, name, environment::text, revoked_at AS "revokedAt", version, config FROM api_keys
+        SELECT id::text, name, environment::text, revoked_at AS "revokedAt", scopes, version, config FROM api_keys
          WHERE tenant_id = ${tenantId}::uuid AND id = ANY(${[...ids]}::uuid[]) ORDER BY id FOR NO KEY UPDATE`
   return new Map(keys.map((key) => [key.id, { ...key, config: readKeyConfig(key.config) }]))
 }

@@ -7,6 +7,7 @@ import type { Invalidation } from '../commands/invalidation.ts'
 import { KeywardError } from '../errors/keyward-error.ts'
 import type { DomainEvent } from '../events/event-types.ts'
 import { formatPublicId, parsePublicIdOf } from '../public-id.ts'
+import { type Grant, requireGrantable } from '../scopes/grantable-scopes.ts'
 import { lockTenant } from '../tenants/tenant-store.ts'
 import { type ImportedConfig, ROWS_PER_TURN, rowPath } from './config-document.ts'
 import { findKeyConfigs, type StoredKeyConfig, updateKeyConfigs } from './config-store.ts'
@@ -20,23 +21,21 @@ export interface UpsertedConfigs {
   readonly invalidate: readonly Invalidation[]
 }
 
-type Part = Pick<TenantWork, 'tx' | 'now' | 'tenantId'> & { readonly dryRun: boolean }
+type Part = Pick<TenantWork, 'tx' | 'now'> & Grant & { readonly dryRun: boolean }
 
 /** Sets what the tenant decides, from the row that has its slug. No statement without rows; otherwise at most three. */
-export async function upsertTenantConfig(
-  { tx, now, tenantId, dryRun }: Part,
-  configs: readonly ImportedConfig[],
-): Promise<UpsertedConfigs> {
+export async function upsertTenantConfig(part: Part, configs: readonly ImportedConfig[]): Promise<UpsertedConfigs> {
   if (configs.length === 0) return { rows: [], events: [], invalidate: [] }
+  const { tx, now, tenantId, dryRun } = part
   const tenant = dryRun
     ? await tx.tenant.findUniqueOrThrow({ where: { id: tenantId } })
     : await lockTenant(tx, tenantId)
-  const stored = { version: tenant.version, config: readTenantConfig(tenant.config), revokedAt: null }
+  const stored = { version: tenant.version, config: readTenantConfig(tenant.config), revokedAt: null, scopes: [] }
   const publicId = formatPublicId('Tenant', tenantId)
   const rows: BulkRow[] = []
   let change: ConfigChange | null = null
   for (const config of configs) {
-    const decided = decideRow('TENANT', config, config.target.name === tenant.slug ? stored : undefined, publicId)
+    const decided = decideRow(part, 'TENANT', config, config.target.name === tenant.slug ? stored : undefined, publicId)
     rows.push(decided.row)
     change ??= decided.change
   }
@@ -53,10 +52,8 @@ export async function upsertTenantConfig(
 }
 
 /** Sets what keys decide. The rows must be of different keys. Two statements whatever their number, one for a dry run. */
-export async function upsertKeyConfigs(
-  { tx, now, tenantId, dryRun }: Part,
-  configs: readonly ImportedConfig[],
-): Promise<UpsertedConfigs> {
+export async function upsertKeyConfigs(part: Part, configs: readonly ImportedConfig[]): Promise<UpsertedConfigs> {
+  const { tx, now, tenantId, dryRun } = part
   const ids = configs.flatMap(({ target }) => parsePublicIdOf('ApiKey', target.name) ?? [])
   const keys = await findKeyConfigs(tx, tenantId, ids, { toLook: dryRun })
   const rows: BulkRow[] = []
@@ -64,7 +61,7 @@ export async function upsertKeyConfigs(
   for (const [place, config] of configs.entries()) {
     if (place % ROWS_PER_TURN === 0) await yieldToOthers()
     const key = keys.get(parsePublicIdOf('ApiKey', config.target.name) ?? '')
-    const { row, change } = decideRow('KEY', config, key, config.target.name)
+    const { row, change } = decideRow(part, 'KEY', config, key, config.target.name)
     rows.push(row)
     if (key !== undefined && change !== null) changed.push({ key, change })
   }
@@ -88,6 +85,8 @@ interface StoredConfig {
   readonly config: TenantConfig
   /** Of a key; null while it is not revoked. */
   readonly revokedAt: Date | null
+  /** Of a key. What a tenant decides is about no key in particular. */
+  readonly scopes: readonly string[]
 }
 
 interface DecidedRow {
@@ -98,6 +97,7 @@ interface DecidedRow {
 
 /** What a set mutation would answer. `stored` is undefined for what the tenant does not have. */
 function decideRow(
+  grant: Grant,
   level: ConfigSource,
   { index, target, change, expectedVersion }: ImportedConfig,
   stored: StoredConfig | undefined,
@@ -110,6 +110,7 @@ function decideRow(
     requireVersion(stored.version, expectedVersion, [...path, 'expectedVersion'])
     const planned = planConfigChange(level, stored.config, change, path)
     if (planned.fields.length === 0) return { row: { index, status: 'SKIPPED', id, error: null }, change: null }
+    requireGrantable(grant, stored.scopes)
     return { row: { index, status: 'UPDATED', id, error: null }, change: planned }
   } catch (error) {
     return { row: rowOfError(index, error), change: null }

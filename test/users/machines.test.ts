@@ -12,8 +12,10 @@ import {
   ApiKeyRotate,
   ApiKeysUpdate,
   ApiKeyUpdate,
+  ConfigsImport,
   ScopeCreate,
   SessionEnd,
+  TenantConfigSet,
   TenantCreate,
   TenantResume,
   TenantSuspend,
@@ -31,7 +33,7 @@ import {
   uniqueName,
   uuidOf,
 } from '../harness/seed.ts'
-import { readCode } from '../harness/tenant-records.ts'
+import { readCode, recordsOf } from '../harness/tenant-records.ts'
 
 let app: TestApp
 let admin: AdminSeed
@@ -301,6 +303,60 @@ describe('a machine gives nobody more than it holds:', () => {
     expect(await disable(plain.apiKeyId)).toBe('ApiKeyDisablePayload')
     expect(await enable(plain.apiKeyId)).toBe('ApiKeyEnablePayload')
     expect(await set(stronger.apiKeyId, { expiresAt: later, scopes: [] })).toBe('ApiKeyUpdatePayload')
+  })
+
+  describe('a key that sets configurations', () => {
+    const office = { ipAllowlist: ['192.0.2.1'] }
+
+    async function importRow(token: string, apiKeyId: string, config: object, dryRun = false) {
+      const input = { tenantId: tenant.tenantId, dryRun, document: { configs: [{ key: apiKeyId, config }] } }
+      const { data } = await sendGraphQL(app, ConfigsImport, { input }, token)
+      return data?.configsImport.__typename === 'BulkPayload' ? data.configsImport.rows[0] : undefined
+    }
+
+    test('cannot change the rules of one that may do more, alone or in an import', async () => {
+      const { token } = await machine(['keyward:configs:write', 'keyward:configs:import'])
+      const stronger = await machine(['keyward:keys:*'], { config: office })
+      const plain = await machine([], { config: office })
+      const set = async (id: string, input: object) =>
+        readCode(await sendGraphQL(app, ApiKeyConfigSet, { id, input }, token))
+      const changes = [{ ipAllowlist: [] }, { ipAllowlist: null }, { perMinute: 1 }]
+      for (const change of changes) {
+        expect(await set(stronger.apiKeyId, change)).toBe('FORBIDDEN')
+        for (const dryRun of [true, false]) {
+          const { audit } = await recordsOf(app, tenant.tenantId, async () => {
+            const row = await importRow(token, stronger.apiKeyId, change, dryRun)
+            expect(row).toMatchObject({ status: 'FAILED', error: { code: 'FORBIDDEN' } })
+          })
+          expect(audit.map(({ action }) => action)).toEqual(['configs.imported', 'authorization.rejected'])
+        }
+      }
+      expect(await whoIs(stronger.token)).toMatchObject({ viewer: null })
+      expect(await set(plain.apiKeyId, { ipAllowlist: [] })).toBe('ApiKeyConfigSetPayload')
+      expect(await importRow(token, plain.apiKeyId, { perMinute: 1 })).toMatchObject({ status: 'UPDATED' })
+      // What holds already is no change: an export can be imported again by whoever may import.
+      expect(await set(stronger.apiKeyId, office)).toBe('ApiKeyConfigSetPayload')
+      expect(await importRow(token, stronger.apiKeyId, office)).toMatchObject({ status: 'SKIPPED' })
+    })
+
+    test('changes the rules of one that may do no more', async () => {
+      const { token } = await machine(['keyward:configs:*', 'keyward:keys:*'])
+      const equal = await machine(['keyward:keys:*'], { config: office })
+      const answer = await sendGraphQL(app, ApiKeyConfigSet, { id: equal.apiKeyId, input: { ipAllowlist: [] } }, token)
+      expect(readCode(answer)).toBe('ApiKeyConfigSetPayload')
+      expect(await whoIs(equal.token)).toMatchObject(IN)
+    })
+
+    test('changes the rules of the tenant, which loosen nothing that a stronger key sets for itself', async () => {
+      const { token } = await machine(['keyward:configs:write'])
+      const stronger = await machine(['keyward:keys:*'], { config: { ...office, ipDenylist: ['127.0.0.1'] } })
+      const input = { ipAllowlist: [], ipDenylist: [] }
+      const { tenantId } = tenant
+      expect(readCode(await sendGraphQL(app, TenantConfigSet, { tenantId, input }, token))).toBe(
+        'TenantConfigSetPayload',
+      )
+      expect(await whoIs(stronger.token)).toMatchObject({ viewer: null })
+    })
   })
 
   test('a key that invites people gives them a role when it holds all that the role allows', async () => {
