@@ -43,6 +43,11 @@ export function belongsTo(actor: Actor, tenantId: string): boolean {
   }
 }
 
+/** Whether the actor belongs to any tenant. */
+export function belongsSomewhere(actor: Actor): boolean {
+  return actor.kind === 'apiKey' || (actor.kind === 'user' && actor.roles.size > 0)
+}
+
 /** Whether the actor may know that the tenant exists, if it does. */
 export function canSeeTenant(actor: Actor, tenantId: string): boolean {
   switch (actor.kind) {

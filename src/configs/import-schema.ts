@@ -24,7 +24,7 @@ builder.mutationField('configsImport', (t) =>
   t.field({
     type: BulkPayload,
     description:
-      'Set the configurations of a tenant and of its keys, each as `tenantConfigSet` or `apiKeyConfigSet` would; one that says what holds already is skipped. They count from the next verification on. A body of more than 1 MiB needs a `Content-Length`. Requires `configs:import`.',
+      'Set the configurations of a tenant and of its keys, each as `tenantConfigSet` or `apiKeyConfigSet` would; one that says what holds already is skipped. They count from the next verification on. A body of more than 1 MiB needs a `Content-Length`. Requires `configs:import`, and every permission that a key holds whose configuration changes.',
     errors: commandErrors('VALIDATION_FAILED', 'NOT_FOUND'),
     args: { input: t.arg({ type: ConfigsImportInput, required: true, description: 'What is brought in.' }) },
     resolve: (_root, { input }, ctx) => ctx.execute(importConfigs, input),

@@ -1,4 +1,4 @@
-import { authorize, belongsTo } from '../actors/actor.ts'
+import { authorize, belongsSomewhere, belongsTo, visibleTenantIds } from '../actors/actor.ts'
 import type { Caller } from '../actors/caller.ts'
 import type { Permission } from '../actors/permissions.ts'
 import { KeywardError } from '../errors/keyward-error.ts'
@@ -30,7 +30,7 @@ export async function requireTenantPermission(
   const id = requireTenantUuid(tenantId)
   const authorization = authorize(actor, permission, id)
   if (authorization === 'hidden') throw notFound()
-  if (authorization === 'forbidden') throw new KeywardError('FORBIDDEN', `This needs the permission \`${permission}\`.`)
+  if (authorization === 'forbidden') throw lacks(permission)
   // Whoever may look into every tenant can name one that there is not.
   const exists =
     belongsTo(actor, id) || (await prisma.tenant.findUnique({ where: { id }, select: { id: true } })) !== null
@@ -41,7 +41,17 @@ export async function requireTenantPermission(
 /** Throws FORBIDDEN when the caller lacks a permission in a tenant that it has been shown. Takes the UUID. No statement. */
 export function requirePermissionIn({ actor }: Caller, permission: Permission, tenantId: string): true {
   if (authorize(actor, permission, tenantId) === 'allowed') return true
-  throw new KeywardError('FORBIDDEN', `This needs the permission \`${permission}\`.`)
+  throw lacks(permission)
+}
+
+/**
+ * The tenants that the caller may look into with a permission. Throws FORBIDDEN for one that belongs to tenants and holds it
+ * in none of them, whatever it asks for: so it learns why it sees nothing, and nothing of what there is.
+ */
+export function requireTenantIdsWith({ actor }: Caller, permission: Permission): 'all' | readonly string[] {
+  const tenantIds = visibleTenantIds(actor, permission)
+  if (tenantIds.length === 0 && belongsSomewhere(actor)) throw lacks(permission)
+  return tenantIds
 }
 
 /** The tenant's UUID, for a field whose `tenantPermission` was granted. */
@@ -49,6 +59,10 @@ export function requireTenantUuid(tenantId: string): string {
   const uuid = parsePublicIdOf('Tenant', tenantId)
   if (uuid === null) throw notFound()
   return uuid
+}
+
+function lacks(permission: Permission): KeywardError {
+  return new KeywardError('FORBIDDEN', `This needs the permission \`${permission}\`.`)
 }
 
 function notFound(): KeywardError {

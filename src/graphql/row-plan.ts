@@ -21,23 +21,3 @@ export function planConnectionRows(
 export function planRow(context: GraphQLContext, info: GraphQLResolveInfo, typeName: string): RowPlan {
   return queryFromInfo({ context, info, typeName })
 }
-
-interface RowsOfConnection {
-  readonly getType: () => string
-  readonly paths: readonly (readonly { readonly name: string }[])[]
-}
-
-/**
- * For the rows of a connection inside another row: `select` of its field, which reads them in the same statement.
- *
- * @param nestedSelection what Pothos hands to `select`; its type leaves out that a row can be found under several paths
- */
-export function planNestedRows<Query, Selection>(
-  nestedSelection: (query: Query, path?: [], type?: string) => Selection,
-  typeName: string,
-  query: Query,
-): Selection {
-  const plan = nestedSelection as unknown as (query: Query, path: RowsOfConnection, type: string) => Selection
-  const paths = [[{ name: 'nodes' }], [{ name: 'edges' }, { name: 'node' }]]
-  return plan(query, { getType: () => typeName, paths }, typeName)
-}

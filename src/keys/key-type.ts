@@ -1,14 +1,23 @@
 import { type Actor, visibleTenantIds } from '../actors/actor.ts'
-import { requirePermission } from '../actors/require-permission.ts'
 import { Environment as EnvironmentValues } from '../generated/prisma/enums.ts'
+import { requirePermissionIn, requireTenantIdsWith } from '../graphql/authorization.ts'
 import { builder } from '../graphql/builder.ts'
+import type { GraphQLContext } from '../graphql/context.ts'
 import { deriveKeyStatus } from './key-status.ts'
 import { LIVE_SECRETS_MAX } from './rotation-rules.ts'
 import { deriveSecretState } from './secret-state.ts'
 
 /** Which keys the caller may see, as a condition on the table of keys. */
 export function visibleKeys(actor: Actor): { tenantId?: { in: string[] } } {
-  const tenantIds = visibleTenantIds(actor, 'keys:read')
+  return belongingTo(visibleTenantIds(actor, 'keys:read'))
+}
+
+/** The same for who asks for one key. Throws FORBIDDEN when it may see none of its own tenants' keys. */
+export function askedKeys({ caller }: Pick<GraphQLContext, 'caller'>): { tenantId?: { in: string[] } } {
+  return belongingTo(requireTenantIdsWith(caller, 'keys:read'))
+}
+
+function belongingTo(tenantIds: 'all' | readonly string[]): { tenantId?: { in: string[] } } {
   return tenantIds === 'all' ? {} : { tenantId: { in: [...tenantIds] } }
 }
 
@@ -79,7 +88,7 @@ export const ApiKey = builder.prismaNode('ApiKey', {
   description: 'A key: who it stands for, what it may do, until when. Its token is shown once and not kept.',
   id: { field: 'id', description: 'Identifies the key for good, through rotations too.' },
   nullable: true,
-  findUnique: (id, { caller, changedIds }) => (changedIds.has(id) ? { id } : { id, ...visibleKeys(caller.actor) }),
+  findUnique: (id, ctx) => (ctx.changedIds.has(id) ? { id } : { id, ...askedKeys(ctx) }),
   fields: (t) => ({
     version: t.exposeInt('version'),
     name: t.exposeString('name'),
@@ -102,12 +111,10 @@ export const ApiKey = builder.prismaNode('ApiKey', {
       type: 'JSON',
       nullable: true,
       description:
-        'A JSON object of your own that is kept encrypted and never part of a verdict; null: none. Requires `private-metadata:read`.',
-      select: { id: true, tenantId: true, sealedPrivateMetadata: true },
-      resolve: ({ id, tenantId, sealedPrivateMetadata }, _args, { caller, openPrivateMetadata }) => {
-        requirePermission(caller.actor, 'private-metadata:read', tenantId, 'Private metadata')
-        return openPrivateMetadata(id, sealedPrivateMetadata)
-      },
+        'A JSON object of your own that is kept encrypted and never part of a verdict; null: none. Requires `private-metadata:read`; null without.',
+      authScopes: ({ tenantId }, _args, { caller }) => requirePermissionIn(caller, 'private-metadata:read', tenantId),
+      resolve: ({ id, sealedPrivateMetadata }, _args, { openPrivateMetadata }) =>
+        openPrivateMetadata(id, sealedPrivateMetadata),
     }),
     expiresAt: t.expose('expiresAt', { type: 'DateTime', nullable: true }),
     disabledAt: t.expose('disabledAt', { type: 'DateTime', nullable: true }),

@@ -9,7 +9,7 @@ import { CreditsInput } from './credits-schema.ts'
 import { deleteKey } from './delete-key.ts'
 import { disableKey } from './disable-key.ts'
 import { enableKey } from './enable-key.ts'
-import { ApiKey, Environment, KEY_NAME_DESCRIPTION, visibleKeys } from './key-type.ts'
+import { ApiKey, askedKeys, Environment, KEY_NAME_DESCRIPTION } from './key-type.ts'
 import { revokeKey } from './revoke-key.ts'
 
 builder.queryFields((t) => ({
@@ -19,11 +19,9 @@ builder.queryFields((t) => ({
     description: 'One key; null when there is none that the caller may see. Requires `keys:read`.',
     authScopes: { authenticated: true },
     args: { id: t.arg.id({ required: true, description: 'The key.' }) },
-    resolve: (query, _root, { id }, { caller, prisma }) => {
+    resolve: (query, _root, { id }, ctx) => {
       const uuid = parsePublicIdOf('ApiKey', id)
-      return uuid === null
-        ? null
-        : prisma.apiKey.findUnique({ ...query, where: { id: uuid, ...visibleKeys(caller.actor) } })
+      return uuid === null ? null : ctx.prisma.apiKey.findUnique({ ...query, where: { id: uuid, ...askedKeys(ctx) } })
     },
   }),
 }))

@@ -1,6 +1,5 @@
-import { authorize, visibleTenantIds } from '../actors/actor.ts'
 import type { Scope as ScopeRow } from '../generated/prisma/client.ts'
-import { requireTenantUuid } from '../graphql/authorization.ts'
+import { requirePermissionIn, requireTenantIdsWith, requireTenantUuid } from '../graphql/authorization.ts'
 import { builder } from '../graphql/builder.ts'
 import { IDEMPOTENCY_KEY_DESCRIPTION } from '../graphql/idempotency-key.ts'
 import { type Keyset, pageQuery, parsePage, toConnection } from '../graphql/keyset.ts'
@@ -18,8 +17,9 @@ export const Scope = builder.prismaNode('Scope', {
   id: { field: 'id', description: 'Identifies the scope for good.' },
   nullable: true,
   findUnique: (id, { caller, changedIds }) => {
-    const tenantIds = visibleTenantIds(caller.actor, 'scopes:read')
-    return tenantIds === 'all' || changedIds.has(id) ? { id } : { id, tenantId: { in: [...tenantIds] } }
+    if (changedIds.has(id)) return { id }
+    const tenantIds = requireTenantIdsWith(caller, 'scopes:read')
+    return tenantIds === 'all' ? { id } : { id, tenantId: { in: [...tenantIds] } }
   },
   fields: (t) => ({
     version: t.exposeInt('version'),
@@ -38,8 +38,8 @@ export const Scope = builder.prismaNode('Scope', {
       // Whoever changes something and asks again in one request must not be told what was before.
       loaderOptions: { cache: false },
       load: (scopes: ScopeRow[], { prisma }) => countHolders(prisma, scopes),
-      resolve: (scope, _args, { caller }) =>
-        authorize(caller.actor, 'keys:read', scope.tenantId) === 'allowed' ? scope : null,
+      authScopes: ({ tenantId }, _args, { caller }) => requirePermissionIn(caller, 'keys:read', tenantId),
+      resolve: (scope) => scope,
     }),
   }),
 })

@@ -1,5 +1,5 @@
-import { visibleTenantIds } from '../actors/actor.ts'
 import type { Tenant as TenantRow } from '../generated/prisma/client.ts'
+import { requirePermissionIn, requireTenantIdsWith } from '../graphql/authorization.ts'
 import { builder } from '../graphql/builder.ts'
 import type { GraphQLContext } from '../graphql/context.ts'
 import { IDEMPOTENCY_KEY_DESCRIPTION } from '../graphql/idempotency-key.ts'
@@ -12,9 +12,9 @@ import { resumeTenant } from './resume-tenant.ts'
 import { suspendTenant } from './suspend-tenant.ts'
 import { updateTenant } from './update-tenant.ts'
 
-/** Which tenants the caller may see, as a condition on the table of tenants. */
-export function visibleTenants({ caller }: GraphQLContext): { id?: { in: string[] } } {
-  const ids = visibleTenantIds(caller.actor, 'tenants:read')
+/** Which tenants the caller may see, as a condition on the table of tenants. Throws FORBIDDEN when it may see none of its own. */
+function visibleTenants({ caller }: GraphQLContext): { id?: { in: string[] } } {
+  const ids = requireTenantIdsWith(caller, 'tenants:read')
   return ids === 'all' ? {} : { id: { in: [...ids] } }
 }
 
@@ -26,25 +26,34 @@ const TenantStatus = builder.enumType('TenantStatus', {
   },
 })
 
+/** For what a tenant shows beyond what it is called, which is part of everything that belongs to it. */
+const withTenantsRead = {
+  nullable: true,
+  authScopes: ({ id }: TenantRow, _args: object, { caller, changedIds }: GraphQLContext) =>
+    changedIds.has(id) || requirePermissionIn(caller, 'tenants:read', id),
+} as const
+
 export const Tenant = builder.prismaNode('Tenant', {
-  description: 'A customer whose keys, scopes and people are isolated from those of every other.',
+  description:
+    'A customer whose keys, scopes and people are isolated from those of every other. Whoever sees something of a tenant sees its `id`, `slug` and `name`. All else requires `tenants:read`, or `configs:read` where it says so, and is null without.',
   id: { field: 'id', description: 'Identifies the tenant for good.' },
   nullable: true,
   findUnique: (id, ctx) => (ctx.changedIds.has(id) ? { id } : { id, AND: visibleTenants(ctx) }),
   fields: (t) => ({
-    version: t.exposeInt('version'),
     slug: t.exposeString('slug'),
     name: t.exposeString('name'),
-    keyPrefix: t.exposeString('keyPrefix'),
-    timeZone: t.expose('timeZone', { type: 'TimeZone' }),
-    isPlatform: t.exposeBoolean('isPlatform'),
+    version: t.exposeInt('version', withTenantsRead),
+    keyPrefix: t.exposeString('keyPrefix', withTenantsRead),
+    timeZone: t.expose('timeZone', { ...withTenantsRead, type: 'TimeZone' }),
+    isPlatform: t.exposeBoolean('isPlatform', withTenantsRead),
     status: t.field({
+      ...withTenantsRead,
       type: TenantStatus,
       description: 'Whether the keys of the tenant are answered by their own rules.',
       resolve: ({ suspendedAt }) => (suspendedAt === null ? 'ACTIVE' : 'SUSPENDED'),
     }),
-    createdAt: t.expose('createdAt', { type: 'DateTime' }),
-    updatedAt: t.expose('updatedAt', { type: 'DateTime' }),
+    createdAt: t.expose('createdAt', { ...withTenantsRead, type: 'DateTime' }),
+    updatedAt: t.expose('updatedAt', { ...withTenantsRead, type: 'DateTime' }),
   }),
 })
 

@@ -1,13 +1,12 @@
-import { visibleTenantIds } from '../actors/actor.ts'
 import type {
   Invitation as InvitationRow,
   Membership as MembershipRow,
   Tenant as TenantRow,
 } from '../generated/prisma/client.ts'
-import { requirePermissionIn } from '../graphql/authorization.ts'
+import { requireTenantIdsWith, requireTenantUuid } from '../graphql/authorization.ts'
 import { builder } from '../graphql/builder.ts'
 import { type Keyset, NEWEST_FIRST, pageQuery, parsePage, toConnection } from '../graphql/keyset.ts'
-import { planNestedRows } from '../graphql/row-plan.ts'
+import { planConnectionRows } from '../graphql/row-plan.ts'
 import { commandErrors } from '../graphql/user-errors.ts'
 import { Tenant } from '../tenants/schema.ts'
 import { deriveInvitationStatus } from './invitation-status.ts'
@@ -32,8 +31,9 @@ const Invitation = builder.prismaNode('Invitation', {
   id: { field: 'id', description: 'Identifies the invitation for good.' },
   nullable: true,
   findUnique: (id, { caller, changedIds }) => {
-    const tenantIds = visibleTenantIds(caller.actor, 'members:read')
-    return tenantIds === 'all' || changedIds.has(id) ? { id } : { id, tenantId: { in: [...tenantIds] } }
+    if (changedIds.has(id)) return { id }
+    const tenantIds = requireTenantIdsWith(caller, 'members:read')
+    return tenantIds === 'all' ? { id } : { id, tenantId: { in: [...tenantIds] } }
   },
   fields: (t) => ({
     email: t.expose('email', { type: 'EmailAddress' }),
@@ -59,30 +59,24 @@ const NEWEST_MEMBER_FIRST: Keyset<MembershipRow> = {
   parseValue: NEWEST_FIRST.parseValue,
 }
 
-/** What `select` below adds to the row of a tenant; Pothos tells it to the types of other fields than connections. */
-interface WithMembers {
-  readonly memberships: MembershipRow[]
-  readonly _count: { readonly memberships: number }
-}
-interface WithInvitations {
-  readonly invitations: InvitationRow[]
-  readonly _count: { readonly invitations: number }
-}
-
-builder.prismaObjectFields(Tenant, (t) => ({
+builder.queryFields((t) => ({
   members: t.connection(
     {
       type: Membership,
-      description: 'Who belongs to the tenant, newest first. Requires `members:read`.',
-      authScopes: ({ id }, _args, { caller }) => requirePermissionIn(caller, 'members:read', id),
-      select: (args, _ctx, nestedSelection) => ({
-        memberships: planNestedRows(nestedSelection, 'Membership', pageQuery(parsePage(args), NEWEST_MEMBER_FIRST)),
-        _count: { select: { memberships: true } },
-      }),
-      resolve: (tenant, args) => {
-        const { memberships, _count } = tenant as unknown as WithMembers
-        const connection = toConnection(memberships, parsePage(args), NEWEST_MEMBER_FIRST)
-        return { ...connection, count: async () => _count.memberships }
+      description: 'Who belongs to a tenant, newest first. Requires `members:read`.',
+      authScopes: (_root, { tenantId }) => ({ tenantPermission: { permission: 'members:read', tenantId } }),
+      args: { tenantId: t.arg.id({ required: true, description: 'Whose members.' }) },
+      resolve: async (_root, { tenantId, ...pageArgs }, ctx, info) => {
+        const page = parsePage(pageArgs)
+        const { where, ...order } = pageQuery(page, NEWEST_MEMBER_FIRST)
+        const ofTenant = { tenantId: requireTenantUuid(tenantId) }
+        const rows: MembershipRow[] = await ctx.prisma.membership.findMany({
+          ...planConnectionRows(ctx, info),
+          ...order,
+          where: { AND: [ofTenant, where] },
+        })
+        const count = () => ctx.prisma.membership.count({ where: ofTenant })
+        return { ...toConnection(rows, page, NEWEST_MEMBER_FIRST), count }
       },
     },
     { name: 'MembershipConnection', description: 'A page of members.' },
@@ -91,16 +85,20 @@ builder.prismaObjectFields(Tenant, (t) => ({
   invitations: t.connection(
     {
       type: Invitation,
-      description: 'Invitations into the tenant, whatever has become of them, newest first. Requires `members:read`.',
-      authScopes: ({ id }, _args, { caller }) => requirePermissionIn(caller, 'members:read', id),
-      select: (args, _ctx, nestedSelection) => ({
-        invitations: planNestedRows(nestedSelection, 'Invitation', pageQuery(parsePage(args), NEWEST_FIRST)),
-        _count: { select: { invitations: true } },
-      }),
-      resolve: (tenant, args) => {
-        const { invitations, _count } = tenant as unknown as WithInvitations
-        const connection = toConnection(invitations, parsePage(args), NEWEST_FIRST)
-        return { ...connection, count: async () => _count.invitations }
+      description: 'Invitations into a tenant, whatever has become of them, newest first. Requires `members:read`.',
+      authScopes: (_root, { tenantId }) => ({ tenantPermission: { permission: 'members:read', tenantId } }),
+      args: { tenantId: t.arg.id({ required: true, description: 'Whose invitations.' }) },
+      resolve: async (_root, { tenantId, ...pageArgs }, ctx, info) => {
+        const page = parsePage(pageArgs)
+        const { where, ...order } = pageQuery(page, NEWEST_FIRST)
+        const ofTenant = { tenantId: requireTenantUuid(tenantId) }
+        const rows: InvitationRow[] = await ctx.prisma.invitation.findMany({
+          ...planConnectionRows(ctx, info),
+          ...order,
+          where: { AND: [ofTenant, where] },
+        })
+        const count = () => ctx.prisma.invitation.count({ where: ofTenant })
+        return { ...toConnection(rows, page, NEWEST_FIRST), count }
       },
     },
     { name: 'InvitationConnection', description: 'A page of invitations.' },

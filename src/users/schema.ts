@@ -1,5 +1,6 @@
 import { visibleTenantIds } from '../actors/actor.ts'
 import { Role as RoleValues } from '../generated/prisma/enums.ts'
+import { requireTenantIdsWith } from '../graphql/authorization.ts'
 import { builder } from '../graphql/builder.ts'
 import type { GraphQLContext } from '../graphql/context.ts'
 import { commandErrors } from '../graphql/user-errors.ts'
@@ -19,7 +20,10 @@ function visibleMemberships(ctx: GraphQLContext) {
 
 /** People that the caller may know of: itself, and the members of tenants whose members it may see. */
 export function visibleUsers(ctx: GraphQLContext) {
-  const tenantIds = visibleTenantIds(ctx.caller.actor, 'members:read')
+  return amongMembers(ctx, visibleTenantIds(ctx.caller.actor, 'members:read'))
+}
+
+function amongMembers(ctx: GraphQLContext, tenantIds: 'all' | readonly string[]) {
   if (tenantIds === 'all') return {}
   return { OR: [{ id: { in: ownUserIds(ctx) } }, { memberships: { some: { tenantId: { in: [...tenantIds] } } } }] }
 }
@@ -53,7 +57,10 @@ export const User = builder.prismaNode('User', {
   nullable: true,
   // Only what is asked for is read: a password hash never comes this far.
   select: { id: true },
-  findUnique: (id, ctx) => ({ id, AND: visibleUsers(ctx) }),
+  findUnique: (id, ctx) =>
+    ctx.provenUserIds.has(id)
+      ? { id }
+      : { id, AND: amongMembers(ctx, requireTenantIdsWith(ctx.caller, 'members:read')) },
   fields: (t) => ({
     email: t.expose('email', { type: 'EmailAddress' }),
     name: t.exposeString('name', { nullable: true }),

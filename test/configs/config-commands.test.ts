@@ -197,9 +197,9 @@ describe('setting a configuration', () => {
     await setTenant(tenantId, { aggregate: { perMinute: 10, perHour: 20, perSecond: { ratePerSecond: 1, burst: 5 } } })
     await setTenant(tenantId, { aggregate: { perMinute: null, perHour: 30 } })
     const aggregate = { perMinute: null, perHour: 30, perSecond: { burst: 5 } }
-    expect((await readTenant(tenantId))?.config.aggregate).toEqual(aggregate)
+    expect((await readTenant(tenantId))?.config?.aggregate).toEqual(aggregate)
     await setTenant(tenantId, { aggregate: null })
-    expect((await readTenant(tenantId))?.config.aggregate).toBeNull()
+    expect((await readTenant(tenantId))?.config?.aggregate).toBeNull()
   })
 
   it('is recorded with what changed before and after, and told by the names of the fields', async () => {
@@ -281,8 +281,8 @@ describe('setting a configuration', () => {
       data: { apiKeyConfigSet: { apiKey: { version: 2 } } },
     })
     expect(readCode(await setKey(apiKeyId, { perMinute: 2, expectedVersion: 1 }))).toBe('CONFLICT')
-    expect((await readTenant(tenantId))?.config.perMinute).toBe(1)
-    expect((await readKey(apiKeyId))?.config.perMinute).toBe(1)
+    expect((await readTenant(tenantId))?.config?.perMinute).toBe(1)
+    expect((await readKey(apiKeyId))?.config?.perMinute).toBe(1)
   })
 
   it('is refused for a key that is revoked', async () => {

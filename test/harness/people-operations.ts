@@ -72,12 +72,10 @@ export const MemberRemove = graphql(`
 `)
 
 export const Members = graphql(`
-  query Members($id: ID!, $first: Int, $after: String) {
-    tenant(id: $id) {
-      members(first: $first, after: $after) {
-        totalCount pageInfo { hasNextPage endCursor } nodes { role user { id email } }
-      }
-      invitations(first: $first) { totalCount nodes { id email role status } }
+  query Members($tenantId: ID!, $first: Int, $after: String) {
+    members(tenantId: $tenantId, first: $first, after: $after) {
+      totalCount pageInfo { hasNextPage endCursor } nodes { role user { id email } }
     }
+    invitations(tenantId: $tenantId, first: $first) { totalCount nodes { id email role status } }
   }
 `)
