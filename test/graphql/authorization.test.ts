@@ -2,20 +2,19 @@ import { randomUUIDv7 } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Role } from '../generated/graphql/graphql.ts'
 import { startTestApp, type TestApp } from '../harness/app.ts'
-import { type GraphQLAnswer, sendGraphQL } from '../harness/client.ts'
+import { sendGraphQL } from '../harness/client.ts'
 import { findAuditRecords, findOutboxRecords } from '../harness/records.ts'
 import {
+  type AdminSeed,
   seedAdmin,
-  seedInvitation,
-  seedPerson,
+  seedMembership,
   seedPlatformUser,
-  seedSession,
   seedUser,
-  type TenantSeed,
-  uniqueName,
+  type UserSeed,
   uuidOf,
 } from '../harness/seed.ts'
-import { FIELD_CASES, type FieldCase, type ThingIds } from './field-cases.ts'
+import { arrangeCall, type Outcome, readOutcome } from './arranged-call.ts'
+import { FIELD_CASES, type FieldCase } from './field-cases.ts'
 
 const ROLES: readonly Role[] = ['OWNER', 'ADMIN', 'DEVELOPER', 'VIEWER']
 
@@ -23,26 +22,15 @@ const ROLES: readonly Role[] = ['OWNER', 'ADMIN', 'DEVELOPER', 'VIEWER']
 const CALLERS = ['anonymous', 'stranger', ...ROLES, ...ROLES.map((role) => `platform ${role}` as const)] as const
 type CallerName = (typeof CALLERS)[number]
 
-type Outcome = 'allowed' | 'UNAUTHENTICATED' | 'FORBIDDEN' | 'hidden'
-
-interface Person {
-  readonly userId: string
-  readonly email: string
-}
-
 let app: TestApp
-let tenant: TenantSeed
+let admin: AdminSeed
 
-const people = new Map<CallerName, Person>()
+const people = new Map<CallerName, UserSeed>()
 
 beforeAll(async () => {
   app = await startTestApp()
-  tenant = await (await seedAdmin(app)).tenant()
-  people.set('stranger', await seedUser(app))
-  for (const role of ROLES) {
-    people.set(role, await seedUser(app, { tenantId: tenant.tenantId, role }))
-    people.set(`platform ${role}`, await seedPlatformUser(app, role))
-  }
+  admin = await seedAdmin(app)
+  for (const caller of CALLERS) if (caller !== 'anonymous') people.set(caller, await seedPersonFor(caller))
 })
 afterAll(() => app.stop())
 
@@ -58,47 +46,35 @@ function expectedOutcome({ allowed }: FieldCase, caller: CallerName): Outcome {
   return allowed.includes(role) ? 'allowed' : 'FORBIDDEN'
 }
 
-function readOutcome({ data, errors }: GraphQLAnswer<Record<string, unknown>>): Outcome {
-  const code = errors[0]?.extensions.code
-  if (code === 'UNAUTHENTICATED' || code === 'FORBIDDEN') return code
-  if (code === 'NOT_FOUND') return 'hidden'
-  if (code !== undefined) throw new Error(`Failed otherwise: ${JSON.stringify(errors)}`)
-  const [value] = Object.values(data ?? {})
-  const isHidden = value === null || (typeof value === 'object' && 'code' in value && value.code === 'NOT_FOUND')
-  return isHidden ? 'hidden' : 'allowed'
-}
-
-async function call(name: string, fieldCase: FieldCase, caller: CallerName, requestId: string) {
-  const { apiKeyId } = await tenant.key()
+async function call(name: string, caller: CallerName, requestId: string) {
+  const { tenant, fieldCase, variables } = await arrangeCall(app, admin, name)
   const { tenantId } = tenant
-  const scopeId = await tenant.scope(`${uniqueName()}:read`)
-  const { userId } = await seedPerson(app, { tenantId, role: 'VIEWER' })
-  const ids: ThingIds = { tenantId, apiKeyId, scopeId, userId, invitationId: await seedInvitation(app, tenantId) }
-  const person = people.get(caller)
-  // Ending a session ends it: whoever does so needs another one afterwards.
-  const session =
-    person && (name === 'Mutation.sessionEnd' ? await seedSession(app, person.email) : await sessionOf(person))
-  return sendGraphQL<Record<string, unknown>, Record<string, unknown>>(
+  const role = ROLES.find((one) => one === caller)
+  // Their sessions end: whoever calls them is somebody new.
+  const endsSessions = ['Mutation.sessionEnd', 'Mutation.passwordChange'].includes(name)
+  const person = endsSessions && caller !== 'anonymous' ? await seedPersonFor(caller) : people.get(caller)
+  if (person !== undefined && role !== undefined) await seedMembership(app, person.userId, { tenantId, role })
+  const answer = await sendGraphQL<Record<string, unknown>, Record<string, unknown>>(
     app,
     fieldCase.document,
-    fieldCase.variables?.(ids) ?? {},
-    session?.accessToken,
+    variables,
+    person?.accessToken,
     { 'x-request-id': requestId },
   )
+  return { answer, tenantId, actorId: person === undefined ? null : uuidOf(person.userId) }
 }
 
-const sessions = new Map<string, ReturnType<typeof seedSession>>()
-function sessionOf({ email }: Person): ReturnType<typeof seedSession> {
-  const known = sessions.get(email) ?? seedSession(app, email)
-  sessions.set(email, known)
-  return known
+function seedPersonFor(caller: CallerName): Promise<UserSeed> {
+  const role = ROLES.find((one) => caller === `platform ${one}`)
+  return role === undefined ? seedUser(app) : seedPlatformUser(app, role)
 }
 
 describe.each(Object.entries(FIELD_CASES))('%s', (name, fieldCase) => {
   test.each(CALLERS)('for %s', async (caller) => {
     const requestId = `authorization-${randomUUIDv7()}`
     const expected = expectedOutcome(fieldCase, caller)
-    const outcome = readOutcome(await call(name, fieldCase, caller, requestId))
+    const { answer, tenantId, actorId } = await call(name, caller, requestId)
+    const outcome = readOutcome(answer)
     // The viewer is null for nobody: that is an answer, not a refusal.
     expect(name === 'Query.viewer' && caller === 'anonymous' ? 'allowed' : outcome).toBe(expected)
 
@@ -112,12 +88,12 @@ describe.each(Object.entries(FIELD_CASES))('%s', (name, fieldCase) => {
           action: 'authorization.rejected',
           outcome: 'DENIED',
           actor_kind: 'USER',
-          actor_id: uuidOf(people.get(caller)?.userId ?? ''),
+          actor_id: actorId,
           detail: { code: expected === 'hidden' ? 'NOT_FOUND' : 'FORBIDDEN' },
           correlation_id: requestId,
         },
       ])
-      const isInTenant = records[0]?.tenant_id === uuidOf(tenant.tenantId)
+      const isInTenant = records[0]?.tenant_id === uuidOf(tenantId)
       expect(isInTenant).toBe(expected === 'FORBIDDEN' && fieldCase.allowed !== 'platform')
     }
   })

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto'
+import { PERMISSION_NAMES, type Permission, roleHolds } from '../../src/actors/permissions.ts'
 import type { Role } from '../generated/graphql/graphql.ts'
 import { ADMIN_PASSWORD } from '../harness/app.ts'
 import { uniqueName } from '../harness/seed.ts'
@@ -26,9 +27,13 @@ export interface FieldCase {
    * hold when none is given.
    */
   readonly allowed: 'nobody' | 'public' | 'session' | 'platform' | readonly Role[]
+  /** What a machine must hold beside the permission that the field names, because the case gives or takes it. */
+  readonly gives?: readonly Permission[]
   /** For a query that answers with what the caller may see, and so with less rather than with a refusal. */
   readonly answersWithLess?: true
 }
+
+const permissionsOf = (role: Role) => PERMISSION_NAMES.filter((permission) => roleHolds(role, permission))
 
 const READERS = ['OWNER', 'ADMIN', 'DEVELOPER', 'VIEWER'] as const
 const WRITERS = ['OWNER', 'ADMIN', 'DEVELOPER'] as const
@@ -90,6 +95,18 @@ export const FIELD_CASES: Readonly<Record<string, FieldCase>> = {
     ids: { tenantId: ['tenantId'] },
     allowed: READERS,
   },
+  'Query.members': {
+    document: 'query ($tenantId: ID!) { members(tenantId: $tenantId) { totalCount nodes { role } } }',
+    variables: ({ tenantId }) => ({ tenantId }),
+    ids: { tenantId: ['tenantId'] },
+    allowed: READERS,
+  },
+  'Query.invitations': {
+    document: 'query ($tenantId: ID!) { invitations(tenantId: $tenantId) { totalCount nodes { id } } }',
+    variables: ({ tenantId }) => ({ tenantId }),
+    ids: { tenantId: ['tenantId'] },
+    allowed: READERS,
+  },
   'Query.scopes': {
     document: 'query ($tenantId: ID!) { scopes(tenantId: $tenantId) { totalCount nodes { id } } }',
     variables: ({ tenantId }) => ({ tenantId }),
@@ -147,6 +164,7 @@ export const FIELD_CASES: Readonly<Record<string, FieldCase>> = {
     variables: ({ tenantId }) => ({ input: { tenantId, email: `${uniqueName()}@example.com`, role: 'ADMIN' } }),
     ids: { 'input.tenantId': ['tenantId'] },
     allowed: ADMINS,
+    gives: permissionsOf('ADMIN'),
   },
   'Mutation.invitationAccept': {
     document: `mutation ($input: InvitationAcceptInput!) { invitationAccept(input: $input) { ${RESULT} } }`,
@@ -158,18 +176,21 @@ export const FIELD_CASES: Readonly<Record<string, FieldCase>> = {
     variables: ({ invitationId }) => ({ id: invitationId }),
     ids: { id: ['invitationId'] },
     allowed: ADMINS,
+    gives: permissionsOf('VIEWER'),
   },
   'Mutation.memberRoleSet': {
     document: `mutation ($input: MemberRoleSetInput!) { memberRoleSet(input: $input) { ${RESULT} } }`,
     variables: ({ tenantId, userId }) => ({ input: { tenantId, userId, role: 'DEVELOPER' } }),
     ids: { 'input.tenantId': ['tenantId'], 'input.userId': ['userId'] },
     allowed: ADMINS,
+    gives: permissionsOf('DEVELOPER'),
   },
   'Mutation.memberRemove': {
     document: `mutation ($input: MemberRemoveInput!) { memberRemove(input: $input) { ${RESULT} } }`,
     variables: ({ tenantId, userId }) => ({ input: { tenantId, userId } }),
     ids: { 'input.tenantId': ['tenantId'], 'input.userId': ['userId'] },
     allowed: ADMINS,
+    gives: permissionsOf('VIEWER'),
   },
   'Mutation.sessionEnd': { document: `mutation { sessionEnd { ${RESULT} } }`, allowed: 'session' },
   'Mutation.tenantCreate': {
@@ -248,6 +269,7 @@ export const FIELD_CASES: Readonly<Record<string, FieldCase>> = {
     variables: ({ tenantId }) => ({ input: { tenantId, document: OPENAPI, namespace: uniqueName(), import: true } }),
     ids: { 'input.tenantId': ['tenantId'] },
     allowed: WRITERS,
+    gives: ['openapi:write'],
   },
   'Mutation.apiKeyCreate': {
     document: `mutation ($input: ApiKeyCreateInput!) { apiKeyCreate(input: $input) { ${RESULT} } }`,

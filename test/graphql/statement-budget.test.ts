@@ -1,19 +1,17 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { ADMIN_PASSWORD, startTestApp, type TestApp } from '../harness/app.ts'
+import { startTestApp, type TestApp } from '../harness/app.ts'
 import { sendGraphQL, sendVerify } from '../harness/client.ts'
-import { MemberInvite } from '../harness/people-operations.ts'
 import {
   type AdminSeed,
   type SessionSeed,
   seedAdmin,
-  seedInvitation,
-  seedPerson,
   seedUser,
   type TenantSeed,
   type UserSeed,
   uniqueName,
   uuidOf,
 } from '../harness/seed.ts'
+import { arrangeCall } from './arranged-call.ts'
 import { FIELD_CASES } from './field-cases.ts'
 
 let app: TestApp
@@ -205,46 +203,14 @@ test('a payload with everything around the key takes one statement beyond the ch
 
 const mutations = Object.entries(FIELD_CASES).filter(([name]) => name.startsWith('Mutation.'))
 
-/** Without which a mutation would have nothing to do. */
-const beforehand: Record<string, string> = {
-  'Mutation.tenantResume': 'Mutation.tenantSuspend',
-  'Mutation.apiKeyEnable': 'Mutation.apiKeyDisable',
-  'Mutation.apiKeyCreditsAdd': 'Mutation.apiKeyCreditsSet',
-}
-
-/** What a person who is new joins with. */
-async function invite(tenantId: string) {
-  const input = { tenantId, email: `${uniqueName()}@example.com`, role: 'VIEWER' as const }
-  const { data } = await sendGraphQL(app, MemberInvite, { input }, admin.accessToken)
-  if (data?.memberInvite.__typename !== 'MemberInvitePayload') throw new Error(JSON.stringify(data))
-  return { token: data.memberInvite.acceptToken, password: 'orange staple under rivers' }
-}
-
-test.each(mutations)('%s takes at most 14 statements', async (name, { document, variables, allowed }) => {
-  const { tenantId, ...ownTenant } = await admin.tenant()
-  const keyName = uniqueName()
-  const { apiKeyId } = await ownTenant.key({ name: keyName })
-  const scopeId = await ownTenant.scope('orders:read')
-  const user = await seedUser(app, { tenantId, role: 'OWNER' })
-  const { userId } = await seedPerson(app, { tenantId, role: 'VIEWER' })
-  const ids = { tenantId, apiKeyId, scopeId, userId, invitationId: await seedInvitation(app, tenantId) }
+test.each(mutations)('%s takes at most 14 statements', async (name, { document, allowed }) => {
+  const { ids, variables } = await arrangeCall(app, admin, name)
   const isOfPlatform = allowed === 'platform' || allowed.length === 0
+  const user = await seedUser(app, { tenantId: ids.tenantId, role: 'OWNER' })
   const token = isOfPlatform ? admin.accessToken : user.accessToken
-  const given: Record<string, object> = {
-    'Mutation.sessionCreate': { input: { email: user.email, password: ADMIN_PASSWORD } },
-    'Mutation.sessionRefresh': { input: { refreshToken: user.refreshToken } },
-    'Mutation.apiKeyDelete': { id: apiKeyId, confirmName: keyName },
-    'Mutation.tenantDelete': { id: tenantId, confirmSlug: ownTenant.slug },
-    'Mutation.passwordChange': {
-      input: { currentPassword: ADMIN_PASSWORD, newPassword: 'orange staple under rivers' },
-    },
-  }
-  if (name === 'Mutation.invitationAccept') given[name] = { input: await invite(tenantId) }
-  const first = FIELD_CASES[beforehand[name] ?? '']
-  if (first) await sendGraphQL(app, first.document, first.variables?.(ids) ?? {}, token)
 
   const statements = await statementsOf(async () => {
-    const { data } = await sendGraphQL(app, document, given[name] ?? variables?.(ids) ?? {}, token)
+    const { data } = await sendGraphQL(app, document, variables, token)
     expect(JSON.stringify(data)).toMatch(/"__typename":"\w+Payload"/)
   })
   const isOfCommand = (sql: string) => !/^(BEGIN|COMMIT)|^SELECT .* FROM "public"\."sessions" AS/.test(sql)

@@ -72,7 +72,7 @@ export async function seedPerson(
      SELECT $1, $2, password_hash, $3, $3 FROM users WHERE email = $4`,
     [userId, email, now, app.firstStart.adminEmail],
   )
-  if (membership) await seedMembership(app, userId, membership)
+  if (membership) await seedMembership(app, formatPublicId('User', userId), membership)
   return { userId: formatPublicId('User', userId), email }
 }
 
@@ -88,8 +88,9 @@ export async function seedInvitation(app: TestApp, tenantId: string): Promise<st
   return formatPublicId('Invitation', id)
 }
 
-async function seedMembership(app: TestApp, userId: string, membership: { tenantId: string; role: Role }) {
-  const values = [uuidOf(membership.tenantId), userId, membership.role, new Date(app.clock.now())]
+/** A place of somebody in a tenant, written by the owner of the tables. */
+export async function seedMembership(app: TestApp, userId: string, membership: { tenantId: string; role: Role }) {
+  const values = [uuidOf(membership.tenantId), uuidOf(userId), membership.role, new Date(app.clock.now())]
   await app.query('INSERT INTO memberships (tenant_id, user_id, role, created_at) VALUES ($1, $2, $3, $4)', values)
 }
 
