@@ -52,8 +52,8 @@ export interface LimitSubject {
 /**
  * Limits, quotas and credits of all keys and tenants of this node.
  *
- * All times are readings of the wall clock in milliseconds, to be taken right before the call; the clock may be set at
- * any time (steady-time.ts). `cost` is an integer of at least 0. Cost 0 consumes nothing and asks whether one unit
+ * All times are readings of the wall clock in milliseconds, to be taken right before the call, but for that of `load`;
+ * the clock may be set at any time (steady-time.ts). `cost` is an integer of at least 0. Cost 0 consumes nothing and asks whether one unit
  * would fit: so it is denied where a limit is reached, and where it is 0.
  */
 export interface Limits {
@@ -219,7 +219,8 @@ export function createLimits(options: LimitsOptions): Limits {
 
     load(plan, { keyId, tenantId }, stored, clockMs) {
       if (!plan.hasQuotas) return 'loaded'
-      const steadyMs = time.observe(clockMs)
+      // The reading is from before the read, and others may have come after it.
+      const steadyMs = time.lastMs
       for (const { scope, name, calendar } of plan.rules) {
         if (name !== 'day' && name !== 'month') continue
         const table = scope === 'key' ? keys : tenants

@@ -6,15 +6,18 @@
  * still for an hour, and a limit that fills up meanwhile stays shut. So this keeps a time of its own and adds to it
  * what the clock moves forward:
  *
- * 1. A reading below the highest one adds nothing: no step back can move a window, in either direction.
- * 2. If it is below by no more than `STRAY_MS`, it is taken for an old reading of a caller that waited, and time goes
- *    on when the readings pass the highest one again. Otherwise callers that alternate between old and new readings
- *    would add up their differences, and time would run too fast: that opens limits.
- * 3. If it is below by more, the clock was set back, and time goes on from the new reading. What passed between the
- *    last reading and the step is lost: a window is then longer by that, never shorter. One object is fed by every
- *    verification of a node, not by those of one key, which keeps that loss at the gap between two verifications.
- * 4. A reading that jumps over the highest one from before the step may be the clock returning from a glitch. Only what
+ * 1. A reading below the last one adds nothing: the clock was set back, and time goes on from the new reading. What
+ *    passed between the last reading and the step is lost: a window is then longer by that, never shorter. One object is
+ *    fed by every verification of a node, not by those of one key, which keeps that loss at the gap between two
+ *    verifications.
+ * 2. A reading that jumps over the highest one from before the step may be the clock returning from a glitch. Only what
  *    lies beyond that highest reading is added then, because the rest may be no time at all.
+ *
+ * Readings must come in the order in which they were taken. Old ones of callers that waited would each look like a step
+ * back, and those that alternate between old and new ones would add up their differences: time would run too fast, which
+ * opens limits. Whoever has waited reads the clock again, or asks what the time was last (`lastMs`). To take small steps back
+ * for old readings instead is no way out: time would stand still for as long as a step of the clock was, and limits
+ * that are in use would shut.
  *
  * A step forward cannot be told from idleness, it counts as time. Each advance is limited, so that even readings
  * centuries away cannot overflow the small integers that windows are kept in.
@@ -22,34 +25,33 @@
 export class SteadyTime {
   #started = false
   #steadyMs = 0
-  /** The highest reading since the last step back. */
-  #highMs = 0
-  /** The highest reading before it, while readings are below that one. */
+  #readingMs = 0
+  /** The highest reading before the clock was set back, while readings are below that one. */
   #abandonedHighMs = Number.NEGATIVE_INFINITY
 
-  /** Takes a reading of the clock. Returns milliseconds since the first reading, never less than it did before. */
+  /** What `observe` returned last. */
+  get lastMs(): number {
+    return this.#steadyMs
+  }
+
+  /**
+   * Takes a reading of the clock, made right before the call. Returns milliseconds since the first reading, never less
+   * than it did before.
+   */
   observe(clockMs: number): number {
-    if (clockMs >= this.#highMs && this.#started) {
-      const from = clockMs >= this.#abandonedHighMs ? Math.max(this.#highMs, this.#abandonedHighMs) : this.#highMs
-      if (clockMs >= this.#abandonedHighMs) this.#abandonedHighMs = Number.NEGATIVE_INFINITY
+    if (clockMs >= this.#readingMs && this.#started) {
+      const hasReturned = clockMs >= this.#abandonedHighMs
+      const from = hasReturned ? Math.max(this.#readingMs, this.#abandonedHighMs) : this.#readingMs
+      if (hasReturned) this.#abandonedHighMs = Number.NEGATIVE_INFINITY
       this.#steadyMs += Math.min(clockMs - from, ADVANCE_MAX_MS)
-      this.#highMs = clockMs
-    } else if (!this.#started) {
-      this.#started = true
-      this.#highMs = clockMs
-    } else if (this.#highMs - clockMs > STRAY_MS) {
-      this.#abandonedHighMs = Math.max(this.#abandonedHighMs, this.#highMs)
-      this.#highMs = clockMs
+    } else if (this.#started) {
+      this.#abandonedHighMs = Math.max(this.#abandonedHighMs, this.#readingMs)
     }
+    this.#started = true
+    this.#readingMs = clockMs
     return this.#steadyMs
   }
 }
-
-/**
- * Lower, and slow callers are mistaken for a clock that was set; higher, and a small step back lengthens windows by
- * more.
- */
-export const STRAY_MS = 10_000
 
 /** Longer than any sliding window; a token bucket that takes longer to fill does so in several steps. */
 const ADVANCE_MAX_MS = 32 * 24 * 60 * 60 * 1000

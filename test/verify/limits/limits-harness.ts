@@ -1,4 +1,3 @@
-import type { CreditStore } from '../../../src/verify/limits/credit-lease.ts'
 import type { LimitAdmission, LimitDecision, LimitDenial } from '../../../src/verify/limits/limit-decision.ts'
 import { type LimitConfig, type LimitPlan, prepareLimits } from '../../../src/verify/limits/limit-plan.ts'
 import {
@@ -17,8 +16,17 @@ export const NOTHING_STORED: StoredQuotas = {
   tenant: { day: [], month: [] },
 }
 
+/** Ten units of each kind. */
+export const TEN = {
+  second: { perSecond: { ratePerSecond: 0.01, burst: 10 } },
+  minute: { perMinute: 10 },
+  hour: { perHour: 10 },
+  day: { perDay: 10 },
+  month: { perMonth: 10 },
+}
+
 /** Limits with a clock that the test moves. */
-export function openLimits(options: Partial<LimitsOptions> & { creditStore?: CreditStore } = {}) {
+export function openLimits(options: Partial<LimitsOptions> = {}) {
   const clock = { nowMs: START_MS }
   const creditStore = options.creditStore ?? new MemoryCreditStore()
   const limits = createLimits({ nowMs: () => clock.nowMs, ...options, creditStore })

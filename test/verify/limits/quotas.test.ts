@@ -1,0 +1,73 @@
+import { expect, test } from 'vitest'
+import { asAdmitted, asDenied, KEY, makePlan, NOTHING_STORED, openLimits, remaining } from './limits-harness.ts'
+
+test('a count that was never loaded is asked for, not taken for 0', () => {
+  const { decide } = openLimits()
+  expect(decide(makePlan({ key: { perDay: 10 } }))).toEqual({ outcome: 'unloaded' })
+  expect(decide(makePlan({ tenant: { perMonth: 10 } }))).toEqual({ outcome: 'unloaded' })
+})
+
+test('stored counts go on where they were', () => {
+  const { decide, load } = openLimits()
+  const plan = makePlan({ key: { perDay: 10, perMonth: 100 }, tenant: { perDay: 1000, perMonth: 10_000 } })
+  const stored = (day: number, month: number) => ({
+    day: [{ periodId: '2026-11-21', used: day }],
+    month: [{ periodId: '2026-11', used: month }],
+  })
+  expect(load(plan, { flushSequence: 0, key: stored(9, 50), tenant: stored(600, 7000) })).toBe('loaded')
+  expect(remaining(decide(plan))).toEqual([0, 49, 399, 2999])
+  expect(asDenied(decide(plan))).toMatchObject({ code: 'QUOTA_EXCEEDED', resetSeconds: 12 * 3600 })
+})
+
+test('a day ends at midnight of the zone, after 25 hours where the clocks go back', () => {
+  const { decide, load, clock } = openLimits()
+  const plan = makePlan({ key: { perDay: 3 }, zone: 'Europe/Berlin' })
+  clock.nowMs = Date.parse('2026-10-24T22:00:00Z')
+  load(plan)
+  expect(asAdmitted(decide(plan, 3)).limits).toEqual([
+    { name: 'day', scope: 'key', limit: 3, remaining: 0, resetSeconds: 25 * 3600, windowSeconds: 25 * 3600 },
+  ])
+  clock.nowMs = Date.parse('2026-10-25T22:59:59.999Z')
+  expect(asDenied(decide(plan))).toMatchObject({ resetSeconds: 1, retryAfterSeconds: 1 })
+  clock.nowMs += 1
+  expect(remaining(decide(plan))).toEqual([2])
+})
+
+test('a month ends after its last day, from the 31st to the 1st', () => {
+  const { decide, load, clock } = openLimits()
+  const plan = makePlan({ key: { perMonth: 3 }, zone: 'America/New_York' })
+  clock.nowMs = Date.parse('2028-01-31T12:00:00Z')
+  load(plan)
+  decide(plan, 3)
+  const denial = asDenied(decide(plan))
+  expect(denial.retryAfterSeconds).toBe(17 * 3600)
+  clock.nowMs += 17 * 3_600_000
+  const february = asAdmitted(decide(plan))
+  expect(february.limits[0]).toMatchObject({ remaining: 2, resetSeconds: 29 * 86_400, windowSeconds: 29 * 86_400 })
+})
+
+test('a denied request is in no flush, an admitted one in exactly one', () => {
+  const { decide, load, limits } = openLimits()
+  const plan = makePlan({ key: { perDay: 3 }, tenant: { perMonth: 100 } })
+  load(plan)
+  for (let i = 0; i < 9; i++) decide(plan)
+  const flush = limits.drainDeltas()
+  expect(flush?.rows).toEqual([
+    { scope: 'key', subjectId: 'key', unit: 'day', periodId: '2026-11-21', delta: 3 },
+    { scope: 'tenant', subjectId: 'tenant', unit: 'month', periodId: '2026-11', delta: 3 },
+  ])
+  limits.confirmFlush(flush?.sequence ?? 0)
+  expect(limits.drainDeltas()).toBeNull()
+  expect(limits.sizes.dirtyQuotas).toBe(0)
+})
+
+test('another key of the tenant finds the count of the tenant that this one has made and not flushed', () => {
+  const { decide, load, clock } = openLimits()
+  const plan = makePlan({ tenant: { perDay: 10 } })
+  load(plan)
+  decide(plan, 6)
+  clock.nowMs += 1000
+  const other = { ...KEY, keyId: 'other' }
+  load(plan, NOTHING_STORED, other)
+  expect(remaining(decide(plan, 1, other))).toEqual([3])
+})
