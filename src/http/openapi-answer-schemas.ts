@@ -37,7 +37,8 @@ export function createAnswerSchemas(verdictCodes: readonly string[]): Readonly<R
         retryAfterSeconds: {
           type: 'integer',
           minimum: 1,
-          description: 'For limits, quotas and credits: when the same request can succeed, where that is known.',
+          description:
+            'For limits, quotas and credits: no sooner can the same request succeed. Absent where no time can be named.',
         },
         requestId: REQUEST_ID,
         ...KEY_FIELDS,

@@ -13,11 +13,11 @@ export interface Verdict {
   readonly stale: boolean
   /** For INSUFFICIENT_SCOPE: what would have to be granted in addition. */
   readonly missingScopes: readonly string[] | null
-  /** The limits in force; in a denial by limits, those that are violated. */
+  /** The limits in force; in a denial by limits, those that are violated; in one that comes before limits, none. */
   readonly limits: readonly LimitStatus[]
   /** Null when the key spends no credits, or when they were not asked. */
   readonly creditsRemaining: number | null
-  /** For denials by limits, quotas and credits: when the same request can succeed; null when that cannot be said. */
+  /** For denials by limits, quotas and credits: no sooner can the same request succeed; null when that cannot be said. */
   readonly retryAfterSeconds: number | null
 }
 

@@ -33,12 +33,13 @@ export interface LimitDenial {
   readonly code: LimitDenialCode
   /** A sentence for the person who reads the verifier's log. */
   readonly detail: string
-  /** The limits that the cost did not fit into; none for credits. */
+  /** The limits that the cost did not fit into; for credits all in force, which had room for it. */
   readonly limits: readonly LimitStatus[]
   /**
-   * Until the cost fits into all of them if nothing else is used meanwhile, and never less than any `resetSeconds`
-   * shown. For a cost that can never fit, the length of the window. For credits, until the refill that makes it fit,
-   * null when none will.
+   * No sooner does the same request succeed. For limits: until the cost fits into all of them if nothing else is used
+   * meanwhile, and never less than any `resetSeconds` shown; for a cost that can never fit, the length of the window.
+   * For credits, until the refill that makes it fit, null when none is due. When both deny, the later of the two;
+   * `detail` says when the credits have no refill to wait for.
    */
   readonly retryAfterSeconds: number | null
   /** The longest `resetSeconds` of the limits shown; for credits until a refill, null when none is due. */
@@ -72,59 +73,69 @@ export const TOO_MANY_LIMITERS: LimitObstacle = {
 }
 export const NO_LEASE: LimitObstacle = { outcome: 'unavailable', reason: 'NO_LEASE', retryAfterSeconds: 1 }
 
-/** A limit that the cost does not fit into. Times are milliseconds, Infinity for never. */
-export interface LimitViolation {
+/** A limit as it was found. Times are milliseconds, Infinity for never. */
+export interface RuleState {
   readonly rule: LimitRule
+  /** Units that fit now. */
   readonly room: number
   readonly resetMs: number
+  /** Until the cost fits. */
   readonly waitMs: number
   readonly windowSeconds: number
 }
 
-/**
- * Rate limits come before quotas: when both are violated, the code is that of the rate limit, which passes sooner, but
- * `retryAfterSeconds` is until both fit, since a caller that comes back earlier is denied again.
- */
-export function denyByLimits(
-  violations: readonly LimitViolation[],
-  cost: number,
-  creditsRemaining: number | null,
-): LimitDenial {
-  const rates = violations.filter(({ rule }) => !isQuota(rule))
-  const limits = violations.map(describeViolated)
-  const resetSeconds = Math.max(...limits.map((limit) => limit.resetSeconds))
-  const waits = violations.map(({ waitMs, windowSeconds }) =>
-    waitMs === Number.POSITIVE_INFINITY ? windowSeconds : toSeconds(waitMs),
-  )
-  return {
-    outcome: 'denied',
-    code: rates.length > 0 ? 'RATE_LIMITED' : 'QUOTA_EXCEEDED',
-    detail: explain(rates.length > 0 ? rates : violations, cost),
-    limits,
-    retryAfterSeconds: Math.max(resetSeconds, ...waits),
-    resetSeconds,
-    neverFits: violations.some(({ waitMs }) => waitMs === Number.POSITIVE_INFINITY),
-    creditsRemaining,
-  }
-}
-
-/** What a refill brings: milliseconds until the cost fits, and until one credit is there; null for not at all. */
-export interface RefillPrompt {
+/** A key's credits, as far as this node knows them. */
+export interface CreditState {
+  /** Null when they were not heard of. */
+  readonly remaining: number | null
+  readonly isShort: boolean
+  /** What a refill brings: milliseconds until the cost fits, and until one credit is there; null for not at all. */
   readonly waitMs: number | null
   readonly resetMs: number | null
 }
 
-export function denyByCredits(remaining: number, cost: number, refill: RefillPrompt): LimitDenial {
-  const left = remaining === 1 ? '1 credit is' : `${remaining} credits are`
+/**
+ * Rate limits come before quotas, and both before credits: the code is that of the first, but `retryAfterSeconds` is
+ * until all of them fit, since a caller that comes back earlier is denied again.
+ */
+export function denyByLimits(
+  violated: readonly RuleState[],
+  cost: number,
+  /** Null for a key without credits. */
+  credits: CreditState | null,
+): LimitDenial {
+  const rates = violated.filter(({ rule }) => !isQuota(rule))
+  const limits = violated.map(describeInDenial)
+  const resetSeconds = Math.max(...limits.map((limit) => limit.resetSeconds))
+  const waits = violated.map(({ waitMs, windowSeconds }) =>
+    waitMs === Number.POSITIVE_INFINITY ? windowSeconds : toSeconds(waitMs),
+  )
+  const shortage = credits?.isShort === true ? credits : null
+  const explanation = explain(rates.length > 0 ? rates : violated, cost)
+  return {
+    outcome: 'denied',
+    code: rates.length > 0 ? 'RATE_LIMITED' : 'QUOTA_EXCEEDED',
+    detail: shortage === null ? explanation : `${explanation} ${explainShortage(shortage, cost)}`,
+    limits,
+    retryAfterSeconds: Math.max(resetSeconds, ...waits, toSeconds(shortage?.waitMs ?? 0)),
+    resetSeconds,
+    neverFits: violated.some(({ waitMs }) => waitMs === Number.POSITIVE_INFINITY),
+    creditsRemaining: credits?.remaining ?? null,
+  }
+}
+
+/** `limits` are those in force. */
+export function denyByCredits(limits: readonly RuleState[], cost: number, credits: CreditState): LimitDenial {
+  const { remaining, waitMs, resetMs } = credits
   return {
     outcome: 'denied',
     code: 'CREDITS_EXHAUSTED',
-    detail: remaining > 0 ? `The cost is ${cost}, but ${left} left.` : 'No credits are left.',
-    limits: [],
-    retryAfterSeconds: refill.waitMs === null ? null : Math.max(1, toSeconds(refill.waitMs)),
-    resetSeconds: refill.resetMs === null ? null : Math.max(1, toSeconds(refill.resetMs)),
+    detail: countCredits(remaining ?? 0, cost),
+    limits: limits.map(describeInDenial),
+    retryAfterSeconds: waitMs === null ? null : Math.max(1, toSeconds(waitMs)),
+    resetSeconds: resetMs === null ? null : Math.max(1, toSeconds(resetMs)),
     neverFits: false,
-    creditsRemaining: remaining,
+    creditsRemaining: remaining ?? 0,
   }
 }
 
@@ -132,15 +143,15 @@ export function toSeconds(ms: number): number {
   return Math.ceil(ms / 1000)
 }
 
-function describeViolated({ rule, room, resetMs, windowSeconds }: LimitViolation): LimitStatus {
+function describeInDenial({ rule, room, resetMs, windowSeconds }: RuleState): LimitStatus {
   const { name, scope, limit } = rule
   const seconds = resetMs === Number.POSITIVE_INFINITY ? windowSeconds : toSeconds(resetMs)
   return { name, scope, limit, remaining: Math.max(0, room), resetSeconds: Math.max(1, seconds), windowSeconds }
 }
 
 /** Names, of the limits that the code stands for, the one that takes longest. */
-function explain(violations: readonly LimitViolation[], cost: number): string {
-  const { rule, room } = violations.reduce((a, b) => (b.waitMs > a.waitMs ? b : a))
+function explain(violated: readonly RuleState[], cost: number): string {
+  const { rule, room } = violated.reduce((a, b) => (b.waitMs > a.waitMs ? b : a))
   const whose = rule.scope === 'tenant' ? "The tenant's limit for all its keys" : 'The limit'
   const what =
     rule.name === 'second'
@@ -149,4 +160,15 @@ function explain(violations: readonly LimitViolation[], cost: number): string {
   if (rule.limit === 0) return `${whose} is 0 per ${rule.name}, which blocks every request.`
   if (cost > rule.limit) return `${whose} of ${what} can never fit a cost of ${cost}.`
   return room > 0 ? `${whose} of ${what} has ${room} left, the cost is ${cost}.` : `${whose} of ${what} is reached.`
+}
+
+/** Without a refill no time can be named, so the sentence has to say that waiting for the limits is not enough. */
+function explainShortage({ remaining, waitMs }: CreditState, cost: number): string {
+  const counted = countCredits(remaining ?? 0, cost)
+  return waitMs === null ? `${counted} No refill that is enough is due.` : counted
+}
+
+function countCredits(remaining: number, cost: number): string {
+  const left = remaining === 1 ? '1 credit is' : `${remaining} credits are`
+  return remaining > 0 ? `The cost is ${cost}, but ${left} left.` : 'No credits are left.'
 }

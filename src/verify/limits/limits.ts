@@ -1,18 +1,19 @@
 import type { CreditStore } from './credit-lease.ts'
 import { CreditLedger } from './credit-ledger.ts'
 import {
+  type CreditState,
   denyByCredits,
   denyByLimits,
   type LimitDecision,
   type LimitStatus,
-  type LimitViolation,
   NO_LEASE,
+  type RuleState,
   TOO_MANY_LIMITERS,
   toSeconds,
   UNLOADED,
 } from './limit-decision.ts'
 import type { LimitPlan } from './limit-plan.ts'
-import { type Limiter, NOT_LOADED } from './limiter.ts'
+import { type Limiter, type LimitRule, NOT_LOADED } from './limiter.ts'
 import type { StoredCounts } from './quota-count.ts'
 import { type QuotaFlush, QuotaLedger } from './quota-ledger.ts'
 import { SteadyTime } from './steady-time.ts'
@@ -149,7 +150,7 @@ export function createLimits(options: LimitsOptions): Limits {
     if (plan.hasCredits) {
       const check = credits.check(who.keyId, units, clockMs)
       if (check === 'lease') return null
-      if (check === 'short') return denyCredits(who, units, cost, clockMs)
+      if (check === 'short') return denyCredits(plan, who, units, cost, steadyMs, clockMs)
       credits.spend(who.keyId, cost, clockMs)
     }
 
@@ -165,7 +166,18 @@ export function createLimits(options: LimitsOptions): Limits {
     return { outcome: 'admitted', limits, creditsRemaining: plan.hasCredits ? credits.remaining(who.keyId) : null }
   }
 
-  /** The slow way, after `decide` has filled `limiters` and `rooms`. */
+  /** The slow way, after `decide` has filled `limiters` and `rooms`: what is found out about one of the rules. */
+  function assess(rule: LimitRule, i: number, units: number, steadyMs: number, clockMs: number): RuleState {
+    const limiter = at(limiters, i)
+    return {
+      rule,
+      room: at(rooms, i),
+      resetMs: limiter.resetMs(rule, steadyMs, clockMs),
+      waitMs: limiter.waitMs(rule, units, steadyMs, clockMs),
+      windowSeconds: limiter.windowSeconds(rule),
+    }
+  }
+
   function denyLimits(
     { rules, hasCredits }: LimitPlan,
     who: LimitSubject,
@@ -174,27 +186,35 @@ export function createLimits(options: LimitsOptions): Limits {
     steadyMs: number,
     clockMs: number,
   ): LimitDecision {
-    const violations: LimitViolation[] = []
+    const violated: RuleState[] = []
     for (const [i, rule] of rules.entries()) {
       const room = at(rooms, i)
       if (room === NOT_LOADED) return UNLOADED
-      if (room >= units) continue
-      const limiter = at(limiters, i)
-      violations.push({
-        rule,
-        room,
-        resetMs: limiter.resetMs(rule, steadyMs, clockMs),
-        waitMs: limiter.waitMs(rule, units, steadyMs, clockMs),
-        windowSeconds: limiter.windowSeconds(rule),
-      })
+      if (room < units) violated.push(assess(rule, i, units, steadyMs, clockMs))
     }
-    return denyByLimits(violations, cost, hasCredits ? credits.remaining(who.keyId) : null)
+    return denyByLimits(violated, cost, hasCredits ? stateOfCredits(who, units, clockMs) : null)
   }
 
-  function denyCredits({ keyId }: LimitSubject, units: number, cost: number, clockMs: number): LimitDecision {
-    const waitMs = credits.refillInMs(keyId, units, clockMs)
-    const resetMs = credits.refillInMs(keyId, 1, clockMs)
-    return denyByCredits(credits.remaining(keyId) ?? 0, cost, { waitMs, resetMs })
+  function denyCredits(
+    { rules }: LimitPlan,
+    who: LimitSubject,
+    units: number,
+    cost: number,
+    steadyMs: number,
+    clockMs: number,
+  ): LimitDecision {
+    const limits = rules.map((rule, i) => assess(rule, i, units, steadyMs, clockMs))
+    return denyByCredits(limits, cost, stateOfCredits(who, units, clockMs))
+  }
+
+  function stateOfCredits({ keyId }: LimitSubject, units: number, clockMs: number): CreditState {
+    const remaining = credits.remaining(keyId)
+    return {
+      remaining,
+      isShort: remaining !== null && remaining < units,
+      waitMs: credits.refillInMs(keyId, units, clockMs),
+      resetMs: credits.refillInMs(keyId, 1, clockMs),
+    }
   }
 
   /**

@@ -11,8 +11,8 @@ export interface RateLimitFields {
  * `"minute";q=100;w=60` and `"minute";r=99;t=42`. A tenant's limits are named `"tenant-minute"`. Null for no limits, as
  * a list without members is not sent (RFC 9651 section 3.1).
  *
- * For a token bucket, `q` is the burst and `w` the seconds in which an empty bucket fills. In a denial the list has
- * the violated limits alone, and `retryAfterSeconds` of the decision is no earlier than any `t` in it.
+ * For a token bucket, `q` is the burst and `w` the seconds in which an empty bucket fills. In a denial by limits the
+ * list has the violated ones alone, and `retryAfterSeconds` of the decision is no earlier than any `t` in it.
  */
 export function formatRateLimit(limits: readonly LimitStatus[]): RateLimitFields | null {
   if (limits.length === 0) return null

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { formatRateLimit } from '../../../src/verify/limits/rate-limit-headers.ts'
-import { asDenied, makePlan, openLimits, remaining } from './limits-harness.ts'
+import { asDenied, KEY, makePlan, openLimits, remaining, START_MS } from './limits-harness.ts'
 import { MemoryCreditStore } from './memory-credit-store.ts'
 
 describe('several limits', () => {
@@ -59,11 +59,57 @@ describe('several limits', () => {
     const { ask, load, limits } = openLimits({ creditStore: store })
     const plan = makePlan({ key: { perMinute: 10, perDay: 10 }, hasCredits: true })
     load(plan)
-    expect(asDenied(await ask(plan, 5))).toMatchObject({ code: 'CREDITS_EXHAUSTED', creditsRemaining: 4, limits: [] })
+    expect(asDenied(await ask(plan, 5))).toMatchObject({ code: 'CREDITS_EXHAUSTED', creditsRemaining: 4 })
     expect(remaining(await ask(plan, 3))).toEqual([7, 7])
     expect(asDenied(await ask(plan, 8))).toMatchObject({ code: 'RATE_LIMITED', creditsRemaining: 1 })
     await limits.stop()
     expect(store.stored('key')).toBe(1)
+  })
+
+  test('a denial by credits shows what the limits have left, all of them', async () => {
+    const store = new MemoryCreditStore()
+    store.create('key', { amount: 3, refill: null, createdAtMs: 0 })
+    const { ask, load, clock } = openLimits({ creditStore: store })
+    const plan = makePlan({ key: { perMinute: 10 }, tenant: { perDay: 100 }, hasCredits: true })
+    load(plan)
+    await ask(plan, 3)
+    clock.nowMs += 20_000
+    expect(asDenied(await ask(plan))).toMatchObject({
+      code: 'CREDITS_EXHAUSTED',
+      retryAfterSeconds: null,
+      limits: [
+        { name: 'minute', scope: 'key', limit: 10, remaining: 7, resetSeconds: 40, windowSeconds: 60 },
+        {
+          name: 'day',
+          scope: 'tenant',
+          limit: 100,
+          remaining: 97,
+          resetSeconds: 12 * 3600 - 20,
+          windowSeconds: 86_400,
+        },
+      ],
+    })
+  })
+
+  test('a denial by a limit waits for the refill too when the credits are used up, and says so when none is due', async () => {
+    const store = new MemoryCreditStore()
+    store.create('refilled', { amount: 1, refill: { amount: 5, every: 'DAY' }, createdAtMs: START_MS })
+    store.create('spent', { amount: 1, refill: null, createdAtMs: 0 })
+    const { ask, clock } = openLimits({ creditStore: store })
+    const plan = makePlan({ key: { perMinute: 1 }, hasCredits: true })
+    for (const keyId of ['refilled', 'spent']) await ask(plan, 1, { ...KEY, keyId })
+    const spent = asDenied(await ask(plan, 1, { ...KEY, keyId: 'spent' }))
+    expect(spent).toMatchObject({ code: 'RATE_LIMITED', retryAfterSeconds: 60, creditsRemaining: 0 })
+    expect(spent.detail).toBe(
+      'The limit of 1 per minute is reached. No credits are left. No refill that is enough is due.',
+    )
+    const refilled = asDenied(await ask(plan, 1, { ...KEY, keyId: 'refilled' }))
+    expect(refilled).toMatchObject({ code: 'RATE_LIMITED', retryAfterSeconds: 12 * 3600, creditsRemaining: 0 })
+    expect(refilled.detail).toBe('The limit of 1 per minute is reached. No credits are left.')
+    clock.nowMs += 12 * 3_600_000 - 1000
+    expect(asDenied(await ask(plan, 1, { ...KEY, keyId: 'refilled' })).code).toBe('CREDITS_EXHAUSTED')
+    clock.nowMs += 1000
+    expect((await ask(plan, 1, { ...KEY, keyId: 'refilled' })).outcome).toBe('admitted')
   })
 
   test('rate limits come before quotas before credits, and the wait is until all of them fit', async () => {
