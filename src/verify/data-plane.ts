@@ -94,8 +94,11 @@ export interface DataPlaneDeps {
 /** As long as a read of a key may take. */
 const LEASE_DEADLINE_MS = 2_000
 
-/** Keys whose limits are counted at one time at least. */
-const LIMITED_KEYS_MIN = 200_000
+/**
+ * Keys that are no longer in memory and whose limits still count something, at most: each takes 0.3 KB. Higher, and a
+ * churn of keys with limits per hour takes more memory; lower, and it is sooner that keys are refused.
+ */
+const COUNTED_KEYS_MAX = 220_000
 
 const NO_OPERATIONS: OperationSource = { findOperations: async () => [] }
 
@@ -105,9 +108,11 @@ export function createDataPlane(deps: DataPlaneDeps): DataPlane {
   const limits = createLimits({
     creditStore: deps.creditStore,
     nowMs: () => clock.now(),
+    isKeyHeld: (keyId) => cache.holdsKey(keyId),
+    isTenantHeld: (tenantId) => cache.holdsTenant(tenantId),
     // Counts outlive a key in memory: one that is pushed out and comes back goes on counting. Where there is no room for
     // counts, keys are refused, so that a small cache must not make room scarce.
-    keysMax: Math.max(LIMITED_KEYS_MIN, 2 * cacheKeys),
+    keysMax: cacheKeys + COUNTED_KEYS_MAX,
     leaseTimeoutMs: LEASE_DEADLINE_MS,
     onCreditFailure: (keyId, error) => logger.warn({ err: error, keyId }, 'Credits could not be leased or given back.'),
   })

@@ -150,7 +150,13 @@ function startServer(random: Random, subject: Subject) {
   const nodeId = randomUUID()
   const store = createQuotaStore(pool, nodeId)
   const source = createKeySource({ pool, envelope: createEnvelope(randomBytes(32)), nodeId })
-  const limits = createLimits({ creditStore: new MemoryCreditStore(), nowMs: () => NOON })
+  const limits = createLimits({
+    creditStore: new MemoryCreditStore(),
+    nowMs: () => NOON,
+    // What is not held the sweep forgets.
+    isKeyHeld: () => random.chance(0.5),
+    isTenantHeld: () => random.chance(0.5),
+  })
   if (plan === null) throw new Error('Nothing is limited.')
   const reads: { readonly at: number; readonly quotas: Promise<StoredQuotas | undefined> }[] = []
   let writing: { readonly flush: QuotaFlush; readonly done: Promise<void> } | null = null
@@ -222,7 +228,7 @@ describe('in any order of counting, flushing, losing answers, reading and forget
       const server = startServer(random, subject)
       let nowMs = NOON
       for (let step = 0; step < 150; step++) {
-        // Long enough for the sweep to forget, and over midnight.
+        // Over midnight.
         if (random.chance(0.05)) nowMs += 2.5 * HOUR_MS
         // The clock of a server that starts anew can be behind what it wrote before.
         else if (random.chance(0.01)) nowMs -= 2.5 * HOUR_MS

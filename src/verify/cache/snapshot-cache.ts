@@ -35,6 +35,9 @@ export interface SnapshotCache {
   peek(handle: KeyHandle, now: number): CacheEntry | undefined
   /** Reads. Rejects with UNAVAILABLE when no answer can be had that may be relied on. */
   load(handle: KeyHandle, now: number): Promise<LoadedSnapshot>
+  /** Whether anything is in memory for the key, however old. */
+  holdsKey(keyId: string): boolean
+  holdsTenant(tenantId: string): boolean
   evictKey(keyId: string): void
   evictTenant(tenantId: string): void
   evictToken(handle: KeyHandle): void
@@ -247,6 +250,8 @@ export function createSnapshotCache(options: SnapshotCacheOptions): SnapshotCach
   return {
     peek,
     load,
+    holdsKey: store.holdsKey,
+    holdsTenant: store.holdsTenant,
     stats,
     evictKey(keyId) {
       evictions.note(keyMark(keyId))

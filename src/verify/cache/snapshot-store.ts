@@ -24,6 +24,8 @@ export interface SnapshotStore {
   find(handle: KeyHandle): CacheEntry | undefined
   /** The entry of a known token without counting as a use. */
   peekKnown(handle: KeyHandle): CacheEntry | undefined
+  holdsKey(keyId: string): boolean
+  holdsTenant(tenantId: string): boolean
   put(entry: CacheEntry): void
   remove(handle: KeyHandle): void
   removeKey(keyId: string): void
@@ -41,19 +43,19 @@ export function createSnapshotStore({ knownMax, unknownMax }: SnapshotStoreBound
   const known = createLru<KeyHandle, CacheEntry>({ entriesMax: knownMax, onEvict: (_, entry) => unlink(entry) })
   // Apart, so that a stranger who tries many tokens pushes out nothing but other failed tries.
   const unknown = createLru<KeyHandle, CacheEntry>({ entriesMax: unknownMax })
-  const hashesByKey = new Map<string, Set<KeyHandle>>()
-  const hashesByTenant = new Map<string, Set<KeyHandle>>()
+  const handlesByKey = new Map<string, HandleOrMore>()
+  const handlesByTenant = new Map<string, HandleOrMore>()
 
   function link({ handle, snapshot }: CacheEntry): void {
     if (snapshot === null) return
-    addTo(hashesByKey, snapshot.keyId, handle)
-    addTo(hashesByTenant, snapshot.tenantId, handle)
+    addTo(handlesByKey, snapshot.keyId, handle)
+    addTo(handlesByTenant, snapshot.tenantId, handle)
   }
 
   function unlink({ handle, snapshot }: CacheEntry): void {
     if (snapshot === null) return
-    removeFrom(hashesByKey, snapshot.keyId, handle)
-    removeFrom(hashesByTenant, snapshot.tenantId, handle)
+    removeFrom(handlesByKey, snapshot.keyId, handle)
+    removeFrom(handlesByTenant, snapshot.tenantId, handle)
   }
 
   function remove(handle: KeyHandle): void {
@@ -65,8 +67,9 @@ export function createSnapshotStore({ knownMax, unknownMax }: SnapshotStoreBound
     unknown.delete(handle)
   }
 
-  function removeEach(handlees: ReadonlySet<KeyHandle> | undefined): void {
-    for (const handle of [...(handlees ?? [])]) remove(handle)
+  function removeEach(handles: HandleOrMore | undefined): void {
+    if (typeof handles === 'string') remove(handles)
+    else for (const handle of [...(handles ?? [])]) remove(handle)
   }
 
   return {
@@ -78,6 +81,8 @@ export function createSnapshotStore({ knownMax, unknownMax }: SnapshotStoreBound
     },
     find: (handle) => known.get(handle) ?? unknown.get(handle),
     peekKnown: (handle) => known.peek(handle),
+    holdsKey: (keyId) => handlesByKey.has(keyId),
+    holdsTenant: (tenantId) => handlesByTenant.has(tenantId),
     put(entry) {
       remove(entry.handle)
       if (entry.snapshot === null) unknown.set(entry.handle, entry)
@@ -85,27 +90,35 @@ export function createSnapshotStore({ knownMax, unknownMax }: SnapshotStoreBound
       link(entry)
     },
     remove,
-    removeKey: (keyId) => removeEach(hashesByKey.get(keyId)),
-    removeTenant: (tenantId) => removeEach(hashesByTenant.get(tenantId)),
+    removeKey: (keyId) => removeEach(handlesByKey.get(keyId)),
+    removeTenant: (tenantId) => removeEach(handlesByTenant.get(tenantId)),
     removeUnknown: () => unknown.clear(),
     clear() {
       known.clear()
       unknown.clear()
-      hashesByKey.clear()
-      hashesByTenant.clear()
+      handlesByKey.clear()
+      handlesByTenant.clear()
     },
   }
 }
 
-function addTo(index: Map<string, Set<KeyHandle>>, id: string, handle: KeyHandle): void {
-  const hashes = index.get(id)
-  if (hashes === undefined) index.set(id, new Set([handle]))
-  else hashes.add(handle)
+/** Nearly every key has one token, and a set of one takes 0.2 KB. */
+type HandleOrMore = KeyHandle | Set<KeyHandle>
+
+function addTo(index: Map<string, HandleOrMore>, id: string, handle: KeyHandle): void {
+  const known = index.get(id)
+  if (known === undefined) index.set(id, handle)
+  else if (typeof known === 'string') index.set(id, new Set([known, handle]))
+  else known.add(handle)
 }
 
-function removeFrom(index: Map<string, Set<KeyHandle>>, id: string, handle: KeyHandle): void {
-  const hashes = index.get(id)
-  if (hashes === undefined) return
-  hashes.delete(handle)
-  if (hashes.size === 0) index.delete(id)
+function removeFrom(index: Map<string, HandleOrMore>, id: string, handle: KeyHandle): void {
+  const known = index.get(id)
+  if (known === undefined) return
+  if (typeof known === 'string') {
+    if (known === handle) index.delete(id)
+    return
+  }
+  known.delete(handle)
+  if (known.size === 0) index.delete(id)
 }

@@ -24,10 +24,15 @@ export interface LimitsOptions {
   readonly creditStore: CreditStore
   /** The wall clock, read again when a verification has waited for a lease. */
   readonly nowMs: () => number
-  /** Keys with limiters or credits in memory. Higher costs memory, lower refuses keys when all of them are active. */
+  /** Whether the key is in memory, so that it is verified without a read: its limiters stay then. */
+  readonly isKeyHeld: (keyId: string) => boolean
+  /** Whether any key of the tenant is. */
+  readonly isTenantHeld: (tenantId: string) => boolean
+  /**
+   * Keys with limiters or credits in memory: those that are held and those that count something. Higher costs memory,
+   * lower refuses keys when all of them are active.
+   */
   readonly keysMax?: number
-  /** Of these, what the keys of one tenant may take. By default half of them. */
-  readonly keysPerTenantMax?: number
   readonly tenantsMax?: number
   readonly leaseTimeoutMs?: number
   /** For the log: a lease that could not be had, or unspent credits that could not be given back. */
@@ -84,7 +89,10 @@ export interface Limits {
   /** Credits of a key that left the store and are unspent on this node. */
   leasedCredits(keyId: string): number
 
-  /** Housekeeping, to be called about once a second: gives back idle leases and frees idle limiters. Bounded work. */
+  /**
+   * Housekeeping, to be called about once a second: gives back idle leases and frees what limiters no longer need.
+   * Bounded work.
+   */
   sweep(nowMs: number): void
   /** Gives back all leases. Quota counts are drained by the caller: before that no count is lost by stopping. */
   stop(): Promise<void>
@@ -92,18 +100,20 @@ export interface Limits {
     readonly keys: number
     readonly tenants: number
     readonly leases: number
+    /** Sliding windows that are not packed. */
+    readonly windows: number
     readonly dirtyQuotas: number
   }
 }
 
 export function createLimits(options: LimitsOptions): Limits {
   const { creditStore, nowMs, keysMax = 200_000, tenantsMax = 50_000, leaseTimeoutMs = 5000 } = options
-  const { keysPerTenantMax = Math.ceil(keysMax / 2), onCreditFailure = () => {} } = options
+  const { isKeyHeld, isTenantHeld, onCreditFailure = () => {} } = options
   const time = new SteadyTime()
   const slab = new WindowSlab()
   const ledger = new QuotaLedger()
-  const keys = new SubjectTable({ scope: 'key', subjectsMax: keysMax, perTenantMax: keysPerTenantMax, slab, ledger })
-  const tenants = new SubjectTable({ scope: 'tenant', subjectsMax: tenantsMax, perTenantMax: 1, slab, ledger })
+  const keys = new SubjectTable({ scope: 'key', subjectsMax: keysMax, isHeld: isKeyHeld, slab, ledger })
+  const tenants = new SubjectTable({ scope: 'tenant', subjectsMax: tenantsMax, isHeld: isTenantHeld, slab, ledger })
   const credits = new CreditLedger({
     store: creditStore,
     nowMs,
@@ -117,12 +127,9 @@ export function createLimits(options: LimitsOptions): Limits {
 
   function findKey(who: LimitSubject, steadyMs: number): Subject | null {
     const kept = who.keyLimiters
-    if (kept === undefined || kept === null || kept.table !== keys) {
-      who.keyLimiters = findOrOpen(keys, who.keyId, who.tenantId, steadyMs)
-      return who.keyLimiters
-    }
-    kept.lastUsedMs = steadyMs
-    return kept
+    if (kept !== undefined && kept !== null && kept.table === keys) return kept
+    who.keyLimiters = findOrOpen(keys, who.keyId, who.tenantId, steadyMs)
+    return who.keyLimiters
   }
 
   /** Null: a lease is needed to decide. */
@@ -261,21 +268,25 @@ export function createLimits(options: LimitsOptions): Limits {
 
     sweep(clockMs) {
       const steadyMs = time.observe(clockMs)
-      keys.sweep(steadyMs, SUBJECT_IDLE_MS, SWEEP_STEPS)
-      tenants.sweep(steadyMs, SUBJECT_IDLE_MS, SWEEP_STEPS)
+      keys.sweep(steadyMs, SWEEP_STEPS)
+      tenants.sweep(steadyMs, SWEEP_STEPS)
       credits.sweep(clockMs, LEASE_IDLE_MS, SWEEP_STEPS)
     },
     stop: () => credits.stop(),
     get sizes() {
-      return { keys: keys.size, tenants: tenants.size, leases: credits.size, dirtyQuotas: ledger.dirtyCounts }
+      return {
+        keys: keys.size,
+        tenants: tenants.size,
+        leases: credits.size,
+        windows: slab.slotsInUse,
+        dirtyQuotas: ledger.dirtyCounts,
+      }
     },
   }
 }
 
 function findOrOpen(table: SubjectTable, id: string, tenantId: string, steadyMs: number): Subject | null {
-  const subject = table.find(id) ?? table.open(id, tenantId, steadyMs)
-  if (subject !== null) subject.lastUsedMs = steadyMs
-  return subject
+  return table.find(id) ?? table.open(id, tenantId, steadyMs)
 }
 
 /** An element that is known to be there. */
@@ -286,18 +297,14 @@ function at<T>(list: readonly T[], index: number): T {
 }
 
 /**
- * Longer than the longest window, so what is swept was about to be idle anyway. Lower, and a key whose snapshot
- * outlives its counts costs a read; while the database is down, it could not be verified.
- */
-const SUBJECT_IDLE_MS = 2 * 60 * 60 * 1000
-/**
  * Lower, and a key that is used now and then costs a statement each time; higher, and other nodes miss these credits
  * longer.
  */
 const LEASE_IDLE_MS = 30_000
 /**
- * A table of 200,000 is walked round in some minutes. Higher, and a sweep that finds much to free is felt as a pause.
+ * A table of 200,000 is walked round in a minute, when no new subjects walk it round faster. Higher, and a sweep that
+ * finds much to free is felt as a pause: this is about a millisecond.
  */
-const SWEEP_STEPS = 1000
+const SWEEP_STEPS = 3000
 const FLUSH_ROWS_MAX = 10_000
 const LEASE_ATTEMPTS = 8

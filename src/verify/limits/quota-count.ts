@@ -110,7 +110,9 @@ export class QuotaCount implements Limiter {
   #insert(opened: PeriodCount): void {
     const counts = [...this.#counts, opened].sort((a, b) => (a.periodId < b.periodId ? 1 : -1))
     // A count that storage lacks is kept however old it is: a load of its period has to find it.
-    this.#counts = counts.filter((count, i) => i < KEPT_COUNTS || count === opened || !this.#ledger.isFlushed(count))
+    const kept = counts.filter((count, i) => i < KEPT_COUNTS || count === opened || !this.#ledger.isFlushed(count))
+    // A list that was filtered has room for many more, its copy has not: that is 0.1 KB for each quota.
+    this.#counts = kept.slice()
     for (const count of counts) if (!this.#counts.includes(count)) this.#ledger.close(count)
     this.#current = opened.periodId === this.#period.id ? opened : null
     if (this.#current === null) this.#period = NO_PERIOD

@@ -1,4 +1,5 @@
 import type { Limiter, LimitRule } from './limiter.ts'
+import { PACKED_CELLS_MAX, type PackedWindow } from './packed-window.ts'
 import { RING_CELLS, type WindowSlot } from './window-slab.ts'
 
 /**
@@ -21,7 +22,6 @@ import { RING_CELLS, type WindowSlot } from './window-slab.ts'
  * a minute has 60,000 ms. Cell numbers fit because steady time starts at 0.
  */
 export class SlidingWindow implements Limiter {
-  readonly slot: WindowSlot
   readonly #cellMs: number
   readonly #words: Uint32Array
   readonly #halves: Uint16Array
@@ -33,11 +33,15 @@ export class SlidingWindow implements Limiter {
 
   /** The slot must be all zeroes. `cellMs` is at most 65,536. */
   constructor(slot: WindowSlot, cellMs: number) {
-    this.slot = slot
     this.#cellMs = cellMs
     this.#words = slot.words
     this.#halves = slot.halves
     this.#start = slot.start
+  }
+
+  /** Where its numbers are, to be given back with the window. Made when it is asked for, which saves an object each. */
+  get slot(): WindowSlot {
+    return { words: this.#words, halves: this.#halves, start: this.#start }
   }
 
   room(rule: LimitRule, steadyMs: number): number {
@@ -76,6 +80,33 @@ export class SlidingWindow implements Limiter {
   isIdle(steadyMs: number): boolean {
     this.#moveTo(steadyMs)
     return this.#word(USED) === 0
+  }
+
+  /** What is in the window, or null when that takes more room than the window does. */
+  pack(steadyMs: number): PackedWindow | null {
+    this.#moveTo(steadyMs)
+    const head = this.#word(HEAD)
+    const packed: number[] = []
+    for (let cell = Math.max(this.#word(OLDEST), head - RING_CELLS + 1); cell <= head; cell++) {
+      const position = cell % RING_CELLS
+      const count = this.#count(position)
+      if (count === 0) continue
+      if (packed.length === 2 * PACKED_CELLS_MAX) return null
+      packed.push(cell * this.#cellMs + (this.#halves[this.#start + position] ?? 0), count)
+    }
+    // A list that has grown keeps room to grow further, its copy does not.
+    return packed.slice()
+  }
+
+  /** Goes on where the packed window was. To be called before anything is asked of this one. */
+  unpack(packed: PackedWindow): void {
+    for (let i = 0; i < packed.length; i += 2) {
+      const lastMs = packed[i] ?? 0
+      const cell = Math.floor(lastMs / this.#cellMs)
+      this.#words[this.#start + HEAD] = cell
+      this.take(packed[i + 1] ?? 0)
+      this.#halves[this.#start + (cell % RING_CELLS)] = lastMs - cell * this.#cellMs
+    }
   }
 
   /** Empties what has left the window. A time before the current cell changes nothing. */

@@ -44,6 +44,8 @@ function startNode(store: CreditStore, nowMs: () => number): Node {
     killed: false,
     limits: createLimits({
       nowMs,
+      isKeyHeld: () => true,
+      isTenantHeld: () => true,
       creditStore: {
         lease: async (request) => {
           if (node.killed) return never

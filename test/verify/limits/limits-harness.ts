@@ -25,11 +25,17 @@ export const TEN = {
   month: { perMonth: 10 },
 }
 
-/** Limits with a clock that the test moves. */
+/** Limits with a clock that the test moves. No key counts as held in memory unless the test says so. */
 export function openLimits(options: Partial<LimitsOptions> = {}) {
   const clock = { nowMs: START_MS }
   const creditStore = options.creditStore ?? new MemoryCreditStore()
-  const limits = createLimits({ nowMs: () => clock.nowMs, ...options, creditStore })
+  const limits = createLimits({
+    nowMs: () => clock.nowMs,
+    isKeyHeld: () => false,
+    isTenantHeld: () => false,
+    ...options,
+    creditStore,
+  })
 
   function ask(plan: LimitPlan, cost = 1, subject = KEY): LimitDecision | Promise<LimitDecision> {
     return limits.admit(plan, subject, cost, clock.nowMs)

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import type { LimitRule } from '../../../src/verify/limits/limiter.ts'
+import { isPackedIdle } from '../../../src/verify/limits/packed-window.ts'
 import { MINUTE_MS, SECOND_MS, SlidingWindow } from '../../../src/verify/limits/sliding-window.ts'
 import { WindowSlab } from '../../../src/verify/limits/window-slab.ts'
 import { makeRule } from './limit-rules.ts'
@@ -60,6 +61,16 @@ function openWindow(cellMs: number): SlidingWindow {
   return new SlidingWindow(new WindowSlab().take(), cellMs)
 }
 
+/** The window after it was packed and unpacked, or itself when it is too full for that. */
+function repack(window: SlidingWindow, cellMs: number, nowMs: number): SlidingWindow {
+  const packed = window.pack(nowMs)
+  if (packed === null) return window
+  expect(isPackedIdle(packed, cellMs, nowMs)).toBe(window.isIdle(nowMs))
+  const unpacked = openWindow(cellMs)
+  unpacked.unpack(packed)
+  return unpacked
+}
+
 /** Steps that hit cell boundaries, the length of the window and everything between. */
 function randomStep(random: Random, cellMs: number): number {
   const kind = random.int(0, 9)
@@ -81,15 +92,16 @@ describe.each([
     return true
   }
 
-  test('against a log: no interval admits more than the limit, nothing is denied below it, waits are exact', () => {
+  test('against a log: no interval admits more than the limit, nothing is denied below it, waits are exact, packed or not', () => {
     withSeeds(60, (random) => {
-      const window = openWindow(cellMs)
+      let window = openWindow(cellMs)
       const log = new Log(cellMs)
       let limit = rule(random.int(1, 20))
       let nowMs = random.int(0, 3 * 60 * cellMs)
       for (let step = 0; step < 400; step++) {
         nowMs += randomStep(random, cellMs)
         if (random.chance(0.05)) limit = rule(random.int(0, 25))
+        if (random.chance(0.1)) window = repack(window, cellMs, nowMs)
         const cost = random.chance(0.8) ? 1 : random.int(1, 8)
         const waitMs = window.waitMs(limit, cost, nowMs)
         const resetMs = window.resetMs(limit, nowMs)
@@ -131,6 +143,19 @@ describe.each([
     expect(window.waitMs(rule(5), 3, 20 * cellMs + 20)).toBe(60 * cellMs)
     expect(window.room(rule(5), 70 * cellMs + 9)).toBe(0)
     expect(window.room(rule(5), 70 * cellMs + 10)).toBe(2)
+  })
+
+  test('a packed window is idle at the millisecond at which it would be empty, and one that is too full is not packed', () => {
+    const window = openWindow(cellMs)
+    tryTake(window, rule(100), 2, cellMs + 7)
+    tryTake(window, rule(100), 1, 3 * cellMs + 9)
+    const packed = window.pack(5 * cellMs)
+    expect(packed).toEqual([cellMs + 7, 2, 3 * cellMs + 9, 1])
+    expect(isPackedIdle(packed ?? [], cellMs, 63 * cellMs + 8)).toBe(false)
+    expect(isPackedIdle(packed ?? [], cellMs, 63 * cellMs + 9)).toBe(true)
+    for (let cell = 5; cell < 20; cell++) tryTake(window, rule(100), 1, cell * cellMs)
+    expect(window.pack(20 * cellMs)).toBeNull()
+    expect(window.room(rule(100), 20 * cellMs)).toBe(82)
   })
 
   test('a limit that is lowered and raised again keeps the counts', () => {
