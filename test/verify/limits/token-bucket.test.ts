@@ -13,35 +13,44 @@ function tryTake(bucket: TokenBucket, ratePerSecond: number, burst: number, cost
   return true
 }
 
-test('against a log: every interval admits at most burst + rate × length, and a denial is due to that', () => {
-  withSeeds(60, (random) => {
+test('against a log: every interval admits at most burst + what flowed in, and a denial is due to that, whatever is changed', () => {
+  withSeeds(80, (random) => {
     const bucket = new TokenBucket()
-    const rate = random.pick([0.1, 1 / 3, 0.5, 1, 3, 7.7, 10, 1000])
-    const burst = random.int(1, 15)
-    const admissions: { atMs: number; cost: number }[] = []
-    /** By how much the fullest interval that ends now exceeds what has flowed in during it. */
-    const fullest = (nowMs: number) => {
+    const rates = [0, 0.1, 1 / 3, 0.5, 1, 3, 7.7, 10, 1000]
+    let rate = random.pick(rates.slice(1))
+    let burst = random.int(1, 15)
+    /** What has flowed in so far, at the rates that were in force. */
+    let flowed = 0
+    const admissions: { flowed: number; cost: number }[] = []
+    /** By how much the fullest interval that ends then exceeds what has flowed in during it. */
+    const fullest = (flowedThen: number) => {
       let sum = 0
       let most = 0
-      for (const { atMs, cost } of admissions.toReversed()) {
-        sum += cost
-        most = Math.max(most, sum - ((nowMs - atMs) * rate) / 1000)
+      for (const admission of admissions.toReversed()) {
+        sum += admission.cost
+        most = Math.max(most, sum - (flowedThen - admission.flowed))
       }
       return most
     }
     let nowMs = random.int(0, 1_000_000)
     for (let step = 0; step < 250; step++) {
-      nowMs += random.chance(0.4) ? 0 : random.int(1, Math.ceil(3000 / rate))
+      const elapsedMs = random.chance(0.4) ? 0 : random.int(1, Math.ceil(3000 / Math.max(rate, 0.1)))
+      nowMs += elapsedMs
+      flowed += (elapsedMs * rate) / 1000
+      if (random.chance(0.05)) burst = random.int(0, 20)
+      if (random.chance(0.05)) rate = random.pick(rates)
+      const { limit, ratePerSecond } = rule(rate, burst)
+      expect([limit, ratePerSecond]).toEqual([rate === 0 ? 0 : burst, rate])
       const cost = random.chance(0.8) ? 1 : random.int(1, burst + 1)
       const waitMs = bucket.waitMs(rule(rate, burst), cost, nowMs)
       if (tryTake(bucket, rate, burst, cost, nowMs)) {
-        admissions.push({ atMs: nowMs, cost })
-        expect(fullest(nowMs)).toBeLessThanOrEqual(burst + 1e-6)
+        admissions.push({ flowed, cost })
+        expect(fullest(flowed)).toBeLessThanOrEqual(limit + 1e-6)
         expect(waitMs).toBe(0)
       } else {
-        expect(fullest(nowMs) + cost).toBeGreaterThan(burst)
-        if (cost > burst) expect(waitMs).toBe(Number.POSITIVE_INFINITY)
-        else expect(fullest(nowMs + waitMs) + cost).toBeCloseTo(burst, 6)
+        expect(fullest(flowed) + cost).toBeGreaterThan(limit)
+        if (cost > limit) expect(waitMs).toBe(Number.POSITIVE_INFINITY)
+        else expect(fullest(flowed + (waitMs * rate) / 1000) + cost).toBeCloseTo(limit, 6)
       }
     }
   })
