@@ -1,6 +1,6 @@
 import type { Limiter, LimitRule } from './limiter.ts'
 import { PACKED_CELLS_MAX, type PackedWindow } from './packed-window.ts'
-import { RING_CELLS, type WindowSlot } from './window-slab.ts'
+import { HALVES_PLACE, RING_CELLS, type WindowSlot } from './window-slab.ts'
 
 /**
  * A sliding window of 60 cells: seconds for the limit per minute, minutes for the limit per hour.
@@ -57,7 +57,7 @@ export class SlidingWindow implements Limiter {
     if (used === 0) this.#words[this.#start + OLDEST] = head
     this.#words[this.#start + USED] = used + cost
     this.#words[this.#start + CELLS + position] = this.#count(position) + cost
-    this.#halves[this.#start + position] = this.#offsetMs
+    this.#halves[this.#halvesStart + position] = this.#offsetMs
   }
 
   resetMs(rule: LimitRule, steadyMs: number): number {
@@ -92,7 +92,7 @@ export class SlidingWindow implements Limiter {
       const count = this.#count(position)
       if (count === 0) continue
       if (packed.length === 2 * PACKED_CELLS_MAX) return null
-      packed.push(cell * this.#cellMs + (this.#halves[this.#start + position] ?? 0), count)
+      packed.push(cell * this.#cellMs + (this.#halves[this.#halvesStart + position] ?? 0), count)
     }
     // A list that has grown keeps room to grow further, its copy does not.
     return packed.slice()
@@ -105,7 +105,7 @@ export class SlidingWindow implements Limiter {
       const cell = Math.floor(lastMs / this.#cellMs)
       this.#words[this.#start + HEAD] = cell
       this.take(packed[i + 1] ?? 0)
-      this.#halves[this.#start + (cell % RING_CELLS)] = lastMs - cell * this.#cellMs
+      this.#halves[this.#halvesStart + (cell % RING_CELLS)] = lastMs - cell * this.#cellMs
     }
   }
 
@@ -124,7 +124,7 @@ export class SlidingWindow implements Limiter {
     this.#offsetMs = cell > head ? offsetMs : Math.max(offsetMs, this.#offsetMs)
     // The place after the head's is that of the cell which leaves while the head passes.
     const leaving = (cell + 1) % RING_CELLS
-    if (this.#count(leaving) > 0 && (this.#halves[this.#start + leaving] ?? 0) <= this.#offsetMs) {
+    if (this.#count(leaving) > 0 && (this.#halves[this.#halvesStart + leaving] ?? 0) <= this.#offsetMs) {
       this.#dropCells(leaving, leaving)
     }
   }
@@ -149,8 +149,12 @@ export class SlidingWindow implements Limiter {
     this.#words[this.#start + OLDEST] = cell
     let freed = this.#count(cell % RING_CELLS)
     while (freed < units && cell < head) freed += this.#count(++cell % RING_CELLS)
-    const offsetMs = this.#halves[this.#start + (cell % RING_CELLS)] ?? 0
+    const offsetMs = this.#halves[this.#halvesStart + (cell % RING_CELLS)] ?? 0
     return (cell + RING_CELLS - 1) * this.#cellMs + offsetMs - steadyMs
+  }
+
+  get #halvesStart(): number {
+    return 2 * (this.#start + HALVES_PLACE)
   }
 
   #word(index: number): number {

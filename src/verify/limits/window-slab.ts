@@ -1,18 +1,25 @@
 /** The current cell and the 60 before it: an interval of 60 cells' length touches at most 61 of them. */
 export const RING_CELLS = 61
 
-/** Where a window's numbers are: 64 words and 64 half words from `start` on. See sliding-window.ts. */
+/**
+ * Where a window's numbers are: from `start` on `HALVES_PLACE` words, and behind them half words, which `halves` finds
+ * from `2 * (start + HALVES_PLACE)` on. See sliding-window.ts.
+ */
 export interface WindowSlot {
   readonly words: Uint32Array
+  /** The same memory. */
   readonly halves: Uint16Array
   readonly start: number
 }
 
+/** Three header words and 61 cells. */
+export const HALVES_PLACE = 64
+
 /**
- * Memory for the cells of many sliding windows: 384 bytes per window (64 words and 64 half words), cut out of blocks of
- * 128. One typed array per window would cost about as much again for the arrays alone, and an allocation outside the
- * heap each time. Blocks are kept for reuse, never given back: the peak number of windows in use is what memory is held
- * for.
+ * Memory for the cells of many sliding windows: 384 bytes per window (64 words and 64 half words, side by side, since
+ * each verification visits both), cut out of blocks of 128. One typed array per window would cost about as much again for
+ * the arrays alone, and an allocation outside the heap each time. Blocks are kept for reuse, never given back: the peak
+ * number of windows in use is what memory is held for.
  */
 export class WindowSlab {
   readonly #free: WindowSlot[] = []
@@ -22,9 +29,7 @@ export class WindowSlab {
   take(): WindowSlot {
     const slot = this.#free.pop()
     if (slot === undefined) return this.#grow()
-    const { words, halves, start } = slot
-    words.fill(0, start, start + SLOT_LENGTH)
-    halves.fill(0, start, start + SLOT_LENGTH)
+    slot.words.fill(0, slot.start, slot.start + SLOT_WORDS)
     return slot
   }
 
@@ -38,14 +43,13 @@ export class WindowSlab {
   }
 
   #grow(): WindowSlot {
-    const words = new Uint32Array(BLOCK_SLOTS * SLOT_LENGTH)
-    const halves = new Uint16Array(BLOCK_SLOTS * SLOT_LENGTH)
-    for (let i = BLOCK_SLOTS - 1; i > 0; i--) this.#free.push({ words, halves, start: i * SLOT_LENGTH })
+    const words = new Uint32Array(BLOCK_SLOTS * SLOT_WORDS)
+    const halves = new Uint16Array(words.buffer)
+    for (let i = BLOCK_SLOTS - 1; i > 0; i--) this.#free.push({ words, halves, start: i * SLOT_WORDS })
     this.#slots += BLOCK_SLOTS
     return { words, halves, start: 0 }
   }
 }
 
 const BLOCK_SLOTS = 128
-/** Three header words and 61 cells. */
-const SLOT_LENGTH = 64
+const SLOT_WORDS = HALVES_PLACE + HALVES_PLACE / 2
