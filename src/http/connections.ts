@@ -15,6 +15,8 @@ export interface Connections {
 
 interface Use {
   bytesRead: number
+  /** What waits to be taken by the client. */
+  writableLength: number
   /** How many looks in a row found it idle. */
   idleLooks: number
 }
@@ -31,8 +33,12 @@ export function createConnections(idleMs: number, isBusy: (socket: Socket) => bo
 
   function look(): void {
     for (const [socket, use] of uses) {
-      if (socket.bytesRead !== use.bytesRead || isBusy(socket)) {
-        use.bytesRead = socket.bytesRead
+      const { bytesRead, writableLength } = socket
+      const hasMoved = bytesRead !== use.bytesRead || writableLength !== use.writableLength
+      // One whose client does not take its answer is not busy: nobody knows for how long that would be.
+      if (hasMoved || (isBusy(socket) && writableLength === 0)) {
+        use.bytesRead = bytesRead
+        use.writableLength = writableLength
         use.idleLooks = 0
       } else if (++use.idleLooks > LOOKS) {
         socket.destroy()
@@ -44,7 +50,7 @@ export function createConnections(idleMs: number, isBusy: (socket: Socket) => bo
   return {
     all: () => uses.keys(),
     add(socket) {
-      uses.set(socket, { bytesRead: 0, idleLooks: 0 })
+      uses.set(socket, { bytesRead: 0, writableLength: 0, idleLooks: 0 })
       socket.on('close', () => uses.delete(socket))
     },
     stop: () => clearInterval(timer),

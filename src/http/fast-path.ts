@@ -15,8 +15,8 @@ import type { Route } from './router.ts'
  *                                            └ no ─▶ Node's server, with the bytes as they came, for good
  *
  * Every connection begins here. What is not recognised as plain (`plain-request.ts`) is not judged here: the connection is
- * handed over, and Node's parser, its limits and its answers hold from that byte on. A body that has not come whole with
- * its head, as many clients send it, is waited for.
+ * handed over, and Node's parser, its limits and its answers hold from that byte on. A body that follows its head in a
+ * piece of its own, as many clients send it, is waited for, a moment.
  *
  * Requests that come in one turn of the event loop are first all read, then all decided, then all answered. The kernel's code
  * and ours would otherwise push each other out of the processor's caches with every request.
@@ -28,8 +28,10 @@ export interface FastPath {
   accept(socket: Socket): void
   /** Whether the connection is being answered here. */
   isBusy(socket: Socket): boolean
-  /** From now on each connection ends with its answer, and those that wait for none are closed. May be called again. */
+  /** From now on each connection ends with its answer. */
   end(): void
+  /** Closes the connections that wait for no answer. To be called after `end`, again and again. */
+  closeIdle(): void
 }
 
 export interface FastPathDeps {
@@ -38,13 +40,11 @@ export interface FastPathDeps {
   readonly nameRequest: NameRequest
   /** Gives a connection to Node's server. What it has sent is what is read from it next. */
   readonly handOver: (socket: Socket) => void
-  /** Answers a connection that sends too slowly, or ends in the middle, and closes it. */
-  readonly refuse: (socket: Socket, reason: 'too slow' | 'cut off') => void
+  /** Answers a connection that sends nothing, or ends in the middle of a request, and closes it. */
+  readonly refuse: (socket: Socket, reason: 'silent' | 'cut off') => void
   /** For the first byte of a connection, in milliseconds. */
   readonly silenceMaxMs: number
-  /** For what is missing of a body, in milliseconds. */
-  readonly bodyMaxMs: number
-  /** How exact these times are, in milliseconds. */
+  /** How exact that is, in milliseconds. */
   readonly checkIntervalMs: number
 }
 
@@ -54,6 +54,8 @@ interface Connection {
   held: Buffer | null
   /** When the client must have sent what is waited for; between requests, Infinity. */
   dueAt: number
+  /** Gives it to Node's server, with the bytes that were taken from it. */
+  readonly giveAway: (bytes: Buffer) => void
   /** From a request until its answer is written. */
   isBusy: boolean
   /** The client has sent more while it was busy. */
@@ -70,9 +72,16 @@ interface Arrival extends WholeRequest {
 
 /** Higher, and the first of a crowd waits longer for the others to be decided; lower, and the caches help less. */
 const TURN_MAX = 128
+/**
+ * For what is missing of a body, before it is left to Node: who sends it is authenticated there at once, and here when it
+ * is complete.
+ */
+const HELD_MAX_MS = 200
+/** Bytes of a request that are kept meanwhile: a head, and a short body. */
+const HELD_BYTES_MAX = 16 * 1024
 
 export function createFastPath(deps: FastPathDeps): FastPath {
-  const { nameRequest, handOver, refuse, silenceMaxMs, bodyMaxMs } = deps
+  const { nameRequest, handOver, refuse, silenceMaxMs } = deps
   const routes = new Map<string, JsonRoute>()
   for (const route of deps.routes) if (isJsonRoute(route)) routes.set(`POST ${route.path} HTTP/1.1`, route)
   const connections = new Map<Socket, Connection>()
@@ -80,17 +89,25 @@ export function createFastPath(deps: FastPathDeps): FastPath {
   let isEnding = false
 
   function accept(socket: Socket): void {
+    const leave = (): void => {
+      connections.delete(socket)
+      socket.off('data', onData).off('end', onEnd).off('close', leave)
+    }
+    const giveAway = (bytes: Buffer): void => {
+      leave()
+      // Paused, so that the bytes are kept until Node's server listens.
+      socket.pause().unshift(bytes)
+      handOver(socket)
+      socket.off('error', ignoreError).resume()
+    }
     const connection: Connection = {
       socket,
       held: null,
       dueAt: performance.now() + silenceMaxMs,
+      giveAway,
       isBusy: false,
       isPaused: false,
       hasEnded: false,
-    }
-    const leave = (): void => {
-      connections.delete(socket)
-      socket.off('data', onData).off('end', onEnd).off('close', leave)
     }
     const onData = (chunk: Buffer): void => {
       if (connection.isBusy) {
@@ -99,12 +116,7 @@ export function createFastPath(deps: FastPathDeps): FastPath {
         return
       }
       const bytes = connection.held === null ? chunk : Buffer.concat([connection.held, chunk])
-      if (receive(connection, bytes)) return
-      leave()
-      // Paused, so that the bytes are kept until Node's server listens.
-      socket.pause().unshift(bytes)
-      handOver(socket)
-      socket.off('error', ignoreError).resume()
+      if (!receive(connection, bytes)) giveAway(bytes)
     }
     const onEnd = (): void => {
       connection.hasEnded = true
@@ -135,9 +147,9 @@ export function createFastPath(deps: FastPathDeps): FastPath {
 
   /** Each piece is copied with what came before it, so that a client which sends byte by byte is left to Node. */
   function hold(connection: Connection, bytes: Buffer): boolean {
-    if (connection.held !== null) return false
+    if (connection.held !== null || bytes.length > HELD_BYTES_MAX) return false
     connection.held = bytes
-    connection.dueAt = performance.now() + bodyMaxMs
+    connection.dueAt = performance.now() + HELD_MAX_MS
     return true
   }
 
@@ -168,7 +180,8 @@ export function createFastPath(deps: FastPathDeps): FastPath {
     const { socket } = connection
     if (!socket.writable) return
     const isTaken = socket.write(text, 'latin1')
-    if (isEnding || connection.hasEnded) socket.end()
+    // Whatever else the client has sent, or still sends, is not waited for.
+    if (isEnding || connection.hasEnded) socket.destroySoon()
     else if (isTaken) goOn(connection)
     else socket.once('drain', () => goOn(connection))
   }
@@ -187,18 +200,20 @@ export function createFastPath(deps: FastPathDeps): FastPath {
     for (const connection of connections.values()) {
       if (connection.dueAt > now) continue
       connection.dueAt = Number.POSITIVE_INFINITY
-      refuse(connection.socket, 'too slow')
+      if (connection.held === null) refuse(connection.socket, 'silent')
+      else connection.giveAway(connection.held)
     }
   }
-  const timer = setInterval(check, deps.checkIntervalMs).unref()
+  setInterval(check, deps.checkIntervalMs).unref()
 
   return {
     accept,
     isBusy: (socket) => connections.get(socket)?.isBusy === true,
     end() {
       isEnding = true
-      clearInterval(timer)
-      for (const [socket, { isBusy, held }] of connections) if (!isBusy && held === null) socket.destroy()
+    },
+    closeIdle() {
+      for (const { socket, isBusy, held } of connections.values()) if (!isBusy && held === null) socket.destroy()
     },
   }
 }

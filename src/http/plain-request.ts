@@ -21,8 +21,9 @@ export interface PlainRequest {
   readonly bodyEnd: number
 }
 
-/** Of a head. Node's own limit is higher, so that a head which is too large is refused in one place. */
+/** Of a head. Node's own limits are higher, so that a head which is too large is refused in one place. */
 const HEAD_BYTES_MAX = 8 * 1024
+const FIELDS_MAX = 100
 const LINE_BYTES_MAX = 64
 const LENGTH_DIGITS_MAX = 7
 
@@ -45,7 +46,8 @@ export function readPlainRequest(bytes: Buffer): PlainRequest | null {
   const end = Math.min(bytes.length, HEAD_BYTES_MAX)
   const lineEnd = findLineEnd(bytes, Math.min(end, LINE_BYTES_MAX))
   if (lineEnd === -1) return null
-  let host = 0
+  let fields = 0
+  let hosts = 0
   let hasContentType = false
   let contentLength = -1
   let authorization: string | undefined
@@ -54,6 +56,7 @@ export function readPlainRequest(bytes: Buffer): PlainRequest | null {
 
   let at = lineEnd + 2
   while (at < end && bytes[at] !== CR) {
+    if (++fields > FIELDS_MAX) return null
     const name = at
     while (at < end && IS_TOKEN[bytes[at] ?? 0] === 1) at++
     const nameLength = at - name
@@ -70,7 +73,7 @@ export function readPlainRequest(bytes: Buffer): PlainRequest | null {
     // By the length of the name first: most fields are none of these.
     switch (nameLength) {
       case 4:
-        if (isNamed(bytes, name, 'host')) host++
+        if (isNamed(bytes, name, 'host')) hosts++
         break
       case 6:
         if (isNamed(bytes, name, 'expect')) return null
@@ -116,7 +119,7 @@ export function readPlainRequest(bytes: Buffer): PlainRequest | null {
     }
   }
   if (at + 1 >= end || bytes[at + 1] !== LF) return null
-  if (host !== 1 || !hasContentType || contentLength === -1) return null
+  if (hosts !== 1 || !hasContentType || contentLength === -1) return null
   const bodyStart = at + 2
   const line = bytes.toString('latin1', 0, lineEnd)
   const headers = { authorization, 'x-forwarded-for': forwardedFor }

@@ -80,9 +80,8 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
     routes: options.routes,
     nameRequest,
     handOver: takeOverConnections(server),
-    refuse: (socket, reason) => refuse(socket, reason === 'too slow' ? TOO_SLOW : MALFORMED),
+    refuse: (socket, reason) => refuse(socket, reason === 'silent' ? TOO_SLOW : MALFORMED),
     silenceMaxMs: headersTimeoutMs,
-    bodyMaxMs: requestTimeoutMs,
     checkIntervalMs: TIMEOUT_CHECK_INTERVAL_MS,
   })
   const connections = createConnections(
@@ -131,7 +130,8 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
     }
     // Connections become idle one after another as their last answers end; Node closes those that are idle when asked.
     const closeIdle = setInterval(() => {
-      fastPath.end()
+      // When everything was read that had arrived: what was on its way is answered.
+      setImmediate(fastPath.closeIdle)
       server.closeIdleConnections()
     }, IDLE_CHECK_INTERVAL_MS)
     // Upgraded connections are no longer the HTTP server's, so that all sockets are known here.

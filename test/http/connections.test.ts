@@ -140,4 +140,26 @@ describe('a connection that nobody uses', () => {
     socket.write(post('/echo', 'x', 'X-Wait: 600'))
     expect(await closedAfter(socket, startedAt)).toBeGreaterThanOrEqual(750)
   })
+
+  test('is one whose client does not take its answer, too', async () => {
+    const large: Route = {
+      method: 'POST',
+      path: '/large',
+      handle: (_req, res, requestId) => sendAnswer(res, toAnswer('x'.repeat(20_000_000)), requestId),
+    }
+    const port = await start([large], 400)
+    const socket = connect({ port, host: '127.0.0.1' })
+    socket.on('error', () => undefined)
+    await once(socket, 'connect')
+    socket.pause()
+    socket.write(post('/large', 'x'))
+    await sleep(2_000)
+    let bytes = 0
+    socket.on('data', (chunk) => {
+      bytes += chunk.length
+    })
+    socket.resume()
+    await once(socket, 'close')
+    expect(bytes).toBeLessThan(20_000_000)
+  })
 })

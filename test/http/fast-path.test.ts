@@ -99,6 +99,8 @@ describe('whatever is sent, the answer is the one that Node’s server gives', (
     ['a body that is waited for', post('"wait"')],
     ['a caller who is waited for', post('{}', 'Authorization: later')],
     ['a caller who is refused', post('{}', 'Authorization: no')],
+    ['a caller who is refused, before the body has come', post('{}', 'Authorization: no').slice(0, -1)],
+    ['more fields than a head may have', post('{}', ...Array.from({ length: 1_000 }, () => 'a:'))],
     ['a failure', post('"fail"', 'X-Request-Id: abc')],
     ['characters beyond ASCII', post('"äöü €"')],
     ['a body that is no UTF-8', Buffer.from(post('"xx"').replace('xx', '\xc3('), 'latin1')],
@@ -178,15 +180,22 @@ describe('whatever is sent, the answer is the one that Node’s server gives', (
     }
   }
 
+  /** Longer than a body is waited for before Node is asked what it says of a request that lacks a part of its body. */
+  const SILENCE_MS = 3_000
+
   test('to requests with any faults, cut anywhere', async () => {
     const fast = await start([createEcho()])
     const slow = await start([slowly(createEcho())])
-    const cases = fc.sample(fc.tuple(body, fc.array(mutation, { maxLength: 3 }), fc.nat(200)), 400)
+    const cases = fc.sample(fc.tuple(body, fc.array(mutation, { maxLength: 3 }), fc.nat(200)), 300)
     const differences: unknown[] = []
     async function compare([content, mutations, cut]: (typeof cases)[number]): Promise<void> {
-      const bytes = Buffer.from(mutations.reduce(mutate, post(content)), 'latin1')
+      const whole = Buffer.from(post(content)).toString('latin1')
+      const bytes = Buffer.from(mutations.reduce(mutate, whole), 'latin1')
       const parts = cut < bytes.length && cut % 2 === 0 ? [bytes.subarray(0, cut), bytes.subarray(cut)] : [bytes]
-      const answers = await Promise.all([exchange(fast.port, parts, 1_000), exchange(slow.port, parts, 1_000)])
+      const answers = await Promise.all([
+        exchange(fast.port, parts, SILENCE_MS),
+        exchange(slow.port, parts, SILENCE_MS),
+      ])
       // Told when they are found, so that a seed is not needed.
       if (answers[0] !== answers[1]) differences.push({ request: bytes.toString('latin1'), cut, answers })
     }
@@ -331,10 +340,40 @@ describe('stopping', () => {
     await Promise.all([once(idle.socket, 'close'), once(used.socket, 'close')])
     half.socket.write(request.slice(-3))
     await stopping
+    await Promise.all([waiting, half].map(async ({ socket }) => socket.closed || once(socket, 'close')))
     for (const { text } of [waiting, half]) {
       expect(text()).toContain('200 OK')
       expect(text()).toContain('\r\nConnection: close\r\n')
     }
     expect([idle.text(), used.text().split('HTTP/1.1').length]).toEqual(['', 2])
+  })
+
+  test('answers requests that were on their way', async () => {
+    const { port, server } = await start([createEcho()])
+    const clients = await Promise.all(Array.from({ length: 20 }, () => open(port)))
+    for (const { socket } of clients) socket.write(post('"first"'))
+    await until(() => clients.every(({ text }) => text() !== ''))
+    for (const { socket } of clients) socket.write(post('"second"'))
+    await server.stop(5_000)
+    await Promise.all(clients.map(async ({ socket }) => socket.closed || once(socket, 'close')))
+    for (const { text } of clients) expect(text()).toContain('\r\nConnection: close\r\n')
+  })
+
+  test('waits neither for what a client sends behind its last request, nor for clients that keep their side open', async () => {
+    const { port, server } = await start([createEcho()])
+    const behind = await open(port)
+    const halfOpen = connect({ port, host: '127.0.0.1', allowHalfOpen: true })
+    halfOpen.on('error', () => undefined).resume()
+    await once(halfOpen, 'connect')
+    for (const socket of [behind.socket, halfOpen]) socket.write(post('"wait"'))
+    await sleep(10)
+    behind.socket.write(post('"behind"'))
+    await sleep(5)
+    const stoppedAt = performance.now()
+    await server.stop(30_000)
+    expect(performance.now() - stoppedAt).toBeLessThan(15_000)
+    if (!behind.socket.closed) await once(behind.socket, 'close')
+    expect(behind.text()).toContain('wait')
+    halfOpen.destroy()
   })
 })

@@ -81,6 +81,7 @@ describe('what two readers could understand differently is left to the other one
     ],
     ['a repeated media type', withField('Content-Type: application/json')],
     ['a head that is large', withField(`X-A: ${'b'.repeat(8_192)}`)],
+    ['a head of many fields', request([...FIELDS, ...Array.from({ length: 98 }, () => 'a:')])],
     ['a request line that is long', request(FIELDS, '{}', `POST /${'v'.repeat(64)} HTTP/1.1`)],
     ['nothing', ''],
   ])('%s', (_, text) => {
