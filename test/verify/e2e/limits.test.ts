@@ -239,6 +239,21 @@ describe('what an answer says of limits', () => {
     expect(await client.codeOf({ key: token, cost: 5 })).toBe('VALID')
   })
 
+  test('all of them in a denial by credits, which none of them is to blame for', async () => {
+    const config = { perMinute: 10, perHour: 100 }
+    const { token } = await seedKey(query, await seedTenant(query), { config, credits: { amount: 2 } })
+    expect(await client.codeOf({ key: token, cost: 2 })).toBe('VALID')
+    app.clock.advance(20_000)
+    const { body, headers } = await client.ask({ key: token })
+    expect(body).toMatchObject({ code: 'CREDITS_EXHAUSTED', credits: { remaining: 0 } })
+    expect(remainingOf(body.limits)).toEqual({ 'key minute': 8, 'key hour': 98 })
+    expect(headers).toMatchObject({
+      'ratelimit-policy': '"minute";q=10;w=60, "hour";q=100;w=3600',
+      ratelimit: '"minute";r=8;t=40, "hour";r=98;t=3580',
+    })
+    expect(headers).not.toHaveProperty('retry-after')
+  })
+
   test('Retry-After is at least 1, also a moment before the limit has room again', async () => {
     const { token } = await seedKey(query, await seedTenant(query), { config: { perMinute: 1 } })
     expect(await client.codeOf({ key: token })).toBe('VALID')
