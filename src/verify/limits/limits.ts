@@ -302,9 +302,9 @@ function at<T>(list: readonly T[], index: number): T {
  */
 const LEASE_IDLE_MS = 30_000
 /**
- * A table of 200,000 is walked round in a minute, when no new subjects walk it round faster. Higher, and a sweep that
- * finds much to free is felt as a pause: this is about a millisecond.
+ * A table of 200,000 is walked round in some minutes, sooner when new subjects walk it round. Higher, and a sweep that
+ * finds much to pack or to free is felt as a pause: this is about 2 ms.
  */
-const SWEEP_STEPS = 3000
+const SWEEP_STEPS = 1000
 const FLUSH_ROWS_MAX = 10_000
 const LEASE_ATTEMPTS = 8

@@ -58,7 +58,7 @@ export interface SubjectTableOptions {
  * Places are shared as in a switch's buffer: a tenant gets one as long as it has fewer than `SHARE` times those that
  * are left. Alone it can take eight ninths of the table, and however many try that, some places are left for others.
  *
- * Memory per subject, measured with its entry in the table: about 0.25 KB, plus 0.05 KB for a token bucket, 0.5 KB for
+ * Memory per subject, measured with its entry in the table: about 0.2 KB, plus 0.05 KB for a token bucket, 0.45 KB for
  * each sliding window (0.1 KB for a packed one) and 0.25 KB for each quota.
  */
 export class SubjectTable {

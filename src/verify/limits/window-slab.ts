@@ -18,8 +18,9 @@ export const HALVES_PLACE = 64
 /**
  * Memory for the cells of many sliding windows: 384 bytes per window (64 words and 64 half words, side by side, since
  * each verification visits both), cut out of blocks of 128. One typed array per window would cost about as much again for
- * the arrays alone, and an allocation outside the heap each time. Blocks are kept for reuse, never given back: the peak
- * number of windows in use is what memory is held for.
+ * the arrays alone, and an allocation outside the heap each time. Blocks are kept for reuse, never given back: memory is
+ * held for the peak number of windows in use. Of keys that are no longer in memory the windows are packed
+ * (packed-window.ts), so that those in use are bounded by the keys in memory.
  */
 export class WindowSlab {
   readonly #free: WindowSlot[] = []
