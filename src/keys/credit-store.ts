@@ -10,6 +10,12 @@ interface LeaseRow {
 }
 
 /**
+ * Verifications wait no longer for a lease. The connection is given up with it: see the reads of keys (`key-source.ts`).
+ * What PostgreSQL grants all the same is lost, as every answer is that does not arrive.
+ */
+const ANSWER_DEADLINE_MS = 2_000
+
+/**
  * One statement, hence atomic; the row is locked from the first step to the last. In order: what is returned is added if
  * its epoch is the current one, a refill that is due fills up (`computeRefill` states the rule), and the lease is taken.
  *
@@ -20,6 +26,7 @@ interface LeaseRow {
  */
 const LEASE = {
   name: 'lease-credits',
+  query_timeout: ANSWER_DEADLINE_MS,
   text: `
     WITH held AS (
       SELECT api_key_id, epoch, refill_amount, refilled_at,
@@ -49,6 +56,7 @@ const LEASE = {
 
 const GIVE_BACK = {
   name: 'give-back-credits',
+  query_timeout: ANSWER_DEADLINE_MS,
   text: 'UPDATE api_key_credits SET remaining = remaining + $2 WHERE api_key_id = $1 AND epoch = $3',
 }
 

@@ -98,6 +98,7 @@ const FIND_BY_TOKEN_HASH = {
 /** A key that is named by its id shows no token: what stands for one has been active since ever and is never replaced. */
 const FIND_BY_KEY_ID = {
   name: 'find-key-by-id',
+  query_timeout: READ_DEADLINE_MS,
   text: `
     SELECT key.id AS secret_id, key.created_at AS activated_at, NULL AS retires_at, key.sealed_signing_secret,
            ${KEY_COLUMNS}

@@ -22,9 +22,16 @@ export interface NonceStoreDeps {
   readonly onPurgeFailure: (error: unknown) => void
 }
 
+/**
+ * A request that was signed waits no longer than this to hear whether it counts, and no claim holds a connection for longer:
+ * see the reads of keys (`key-source.ts`).
+ */
+const CLAIM_DEADLINE_MS = 2_000
+
 /** $1 key · $2 nonce · $3 expiry · $4 now */
 const CLAIM = {
   name: 'claim-nonce',
+  query_timeout: CLAIM_DEADLINE_MS,
   text: `
     INSERT INTO nonces AS known (api_key_id, nonce, expires_at) VALUES ($1, $2, $3)
     ON CONFLICT (api_key_id, nonce) DO UPDATE SET expires_at = excluded.expires_at WHERE known.expires_at <= $4`,
@@ -52,9 +59,6 @@ const PURGE_ROWS_MAX = 1_000
 /** Each server clears away about as much in a minute as it can claim in one. The rest is for the next time. */
 const PURGE_STATEMENTS_MAX = 200
 const PURGE_INTERVAL_MS = 60_000
-/** A request that was signed waits no longer than this to hear whether it counts. */
-const CLAIM_DEADLINE_MS = 2_000
-
 export function createNonceStore({ pool, onPurgeFailure }: NonceStoreDeps): SqlNonceStore {
   let purgedAt = Number.NEGATIVE_INFINITY
   let purging: Promise<void> | null = null

@@ -1,4 +1,6 @@
+import { randomBytes } from 'node:crypto'
 import { expect } from 'vitest'
+import { createEnvelope, type Envelope } from '../../../src/secrets/envelope.ts'
 import { startTestApp, type TestApp, type TestAppOptions } from '../../harness/app.ts'
 import { createTestDatabase } from '../../harness/database.ts'
 import { type Query, seedKey, seedTenant } from './seeding.ts'
@@ -11,6 +13,8 @@ export interface OutageFixture {
   readonly proxy: TcpProxy
   /** Goes past the proxy. */
   readonly query: Query
+  /** With which secrets are sealed. */
+  readonly envelope: Envelope
   /** Asks as the platform's verifier. */
   readonly client: VerifyClient
   /** Begins and ends an outage around the work, and waits until the server has noticed its end by itself. */
@@ -18,10 +22,13 @@ export interface OutageFixture {
   stop(): Promise<void>
 }
 
-export async function startOutageFixture(options: Omit<TestAppOptions, 'database'> = {}): Promise<OutageFixture> {
+export async function startOutageFixture(
+  options: Omit<TestAppOptions, 'database' | 'masterKey'> = {},
+): Promise<OutageFixture> {
   const database = await createTestDatabase()
   const proxy = await startTcpProxy(database.url)
-  const app = await startTestApp({ ...options, database: { ...database, url: proxy.url } })
+  const masterKey = randomBytes(32)
+  const app = await startTestApp({ ...options, masterKey, database: { ...database, url: proxy.url } })
   const client = createVerifyClient(app.baseUrl, app.firstStart.verifierToken)
   const tenantId = await seedTenant(app.query)
 
@@ -39,6 +46,7 @@ export async function startOutageFixture(options: Omit<TestAppOptions, 'database
     app,
     proxy,
     query: app.query,
+    envelope: createEnvelope(masterKey),
     client,
     async during(begin, work) {
       await begin(proxy)

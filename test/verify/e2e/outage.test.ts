@@ -1,3 +1,4 @@
+import { randomBytes, randomUUID } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { ADMIN_PASSWORD } from '../../harness/app.ts'
 import { send, sendGraphQL } from '../../harness/client.ts'
@@ -6,6 +7,7 @@ import { seedAdmin, uniqueName } from '../../harness/seed.ts'
 import { newToken } from '../key-records.ts'
 import { type OutageFixture, startOutageFixture } from './outage-fixture.ts'
 import { type KeyOptions, readCredits, readQuota, readRequestCount, seedKey, seedTenant } from './seeding.ts'
+import { seedSigner, sign } from './signing.ts'
 import type { TcpProxy } from './tcp-proxy.ts'
 import { times, type VerifyClient, type VerifyClientAnswer } from './verify-client.ts'
 
@@ -125,17 +127,55 @@ describe.each(OUTAGES)('while the database is $name', ({ begin }) => {
     expect(await client.codeOf({ key: strange.token })).toBe('VALID')
   })
 
-  test('a crowd of cold keys is answered in time, holds no more connections than the pool has, and slows no warm key', async () => {
-    const warm = await seedWarm()
-    const requests = Array.from({ length: 300 }, () => ({ key: newToken() }))
-    await during(async () => {
-      const crowd = client.flood(requests)
-      expect(await client.flood(times(200, { key: warm.token }))).toEqual({ VALID: 200 })
-      expect(await crowd).toEqual({ UNAVAILABLE: 300 })
-      // The proxy may still see a connection end whose place the pool has given to the next.
-      expect(fixture.proxy.openCountMax).toBeLessThanOrEqual(2 * CONNECTIONS_MAX)
-    })
-  })
+  const now = () => Math.floor(fixture.app.clock.now() / 1000)
+  const crowdOf = <T>(count: number, make: () => T): T[] => Array.from({ length: count }, make)
+
+  async function openEveryConnection(): Promise<void> {
+    const askAtOnce = async () => {
+      const verifications = crowdOf(2 * CONNECTIONS_MAX, () => ({ key: newToken() }))
+      await client.ask({ verifications }, { path: '/verify/batch' })
+      return fixture.proxy.openCount
+    }
+    await expect.poll(askAtOnce, { timeout: 10_000 }).toBeGreaterThanOrEqual(CONNECTIONS_MAX)
+  }
+
+  /** All that a verification may ask the database for. */
+  const CROWDS: Record<string, () => Promise<{ bodies: Record<string, unknown>[]; path?: '/verify/signature' }>> = {
+    'tokens that are not in memory': async () => ({ bodies: crowdOf(300, () => ({ key: newToken() })) }),
+    'signed requests of keys that are not in memory': async () => ({
+      bodies: crowdOf(300, () => sign({ keyId: randomUUID(), secret: randomBytes(32) }, { timestamp: now() })),
+      path: '/verify/signature',
+    }),
+    'signed requests whose nonces are to be written': async () => {
+      const signer = await seedSigner(fixture.query, fixture.envelope, tenantId)
+      const first = sign(signer, { timestamp: now() })
+      expect(await client.codeOf(first, { path: '/verify/signature' })).toBe('VALID')
+      return { bodies: crowdOf(300, () => sign(signer, { timestamp: now() })), path: '/verify/signature' }
+    },
+    'keys that need a lease of credits': async () => {
+      const keys = await Promise.all(crowdOf(64, () => seedKey(fixture.query, tenantId, { credits: { amount: 100 } })))
+      expect(await client.flood(keys.map(({ token }) => ({ key: token, cost: 0 })))).toEqual({ VALID: 64 })
+      return { bodies: keys.map(({ token }) => ({ key: token, cost: 50 })) }
+    },
+  }
+
+  test.each(Object.entries(CROWDS))(
+    'a crowd of %s is answered in time, holds no connection for longer, and slows no warm key',
+    async (_, makeCrowd) => {
+      const warm = await seedWarm()
+      const { bodies, ...options } = await makeCrowd()
+      await openEveryConnection()
+      await during(async () => {
+        const crowd = client.flood(bodies, options)
+        expect(await client.flood(times(200, { key: warm.token }))).toEqual({ VALID: 200 })
+        expect(await crowd).toEqual({ UNAVAILABLE: bodies.length })
+        // A few may be busy with what is written in the background, which may take longer.
+        await expect.poll(() => fixture.proxy.silencedCount, { timeout: 4_000 }).toBeLessThan(CONNECTIONS_MAX / 2)
+        // The proxy may still see a connection end whose place the pool has given to the next.
+        expect(fixture.proxy.openCountMax).toBeLessThanOrEqual(2 * CONNECTIONS_MAX)
+      })
+    },
+  )
 
   test('credits that are leased can be spent, others are 503, and after it none was spent twice', async () => {
     const { token, keyId } = await seedWarm({ credits: { amount: 400 } })

@@ -15,6 +15,8 @@ export interface TcpProxy {
   readonly openCount: number
   /** The most that were open at any time since the last `stall`. */
   readonly openCountMax: number
+  /** Connections that were open at the last `stall` and are not given up yet. */
+  readonly silencedCount: number
   cut(): Promise<void>
   stall(): void
   /**
@@ -33,6 +35,7 @@ export async function startTcpProxy(databaseUrl: string): Promise<TcpProxy> {
   const path = join(target.searchParams.get('host') ?? '', `.s.PGSQL.${target.searchParams.get('port') ?? target.port}`)
   const open = new Set<Socket>()
   let isStalled = false
+  let silenced: ReadonlySet<Socket> = new Set()
   let openCountMax = 0
   let server = await listen(0)
   const port = portOf(server)
@@ -93,9 +96,13 @@ export async function startTcpProxy(databaseUrl: string): Promise<TcpProxy> {
     get openCountMax() {
       return openCountMax
     },
+    get silencedCount() {
+      return silenced.intersection(open).size
+    },
     cut,
     stall() {
       isStalled = true
+      silenced = new Set(open)
       openCountMax = open.size
       for (const client of open) stalled.add(client)
     },

@@ -21,6 +21,8 @@ export interface VerifyClient {
 export interface AskOptions {
   readonly verifier?: string
   readonly requestId?: string
+  /** Absent: `/verify`. */
+  readonly path?: '/verify' | '/verify/batch' | '/verify/signature'
 }
 
 export function createVerifyClient(baseUrl: string, verifier: string): VerifyClient {
@@ -33,7 +35,7 @@ export function createVerifyClient(baseUrl: string, verifier: string): VerifyCli
       'content-type': 'application/json',
       ...(options.requestId !== undefined && { 'x-request-id': options.requestId }),
     }
-    const sent = request(`${baseUrl}/verify`, { method: 'POST', agent, headers }, (res) => {
+    const sent = request(baseUrl + (options.path ?? '/verify'), { method: 'POST', agent, headers }, (res) => {
       text(res).then(
         (answer) =>
           resolve({ status: res.statusCode ?? 0, headers: res.headers, text: answer, body: JSON.parse(answer) }),
