@@ -1,7 +1,7 @@
 import { IncomingMessage } from 'node:http'
 import { Socket } from 'node:net'
 import { expect, test } from 'vitest'
-import { createClientIp } from '../../src/http/client-ip.ts'
+import { createClientIp, createForwardedClientIp } from '../../src/http/client-ip.ts'
 
 function requestFrom(peer: string, forwardedFor?: string): IncomingMessage {
   const socket = new Socket()
@@ -21,7 +21,17 @@ const cases: readonly (readonly [string, string | undefined, string | null])[] =
   ['10.1.2.3', '198.51.100.1', '198.51.100.1'],
   ['10.1.2.3', '1.1.1.1, 198.51.100.1', '198.51.100.1'],
   ['10.1.2.3', '198.51.100.1, 10.9.9.9, 192.0.2.1', '198.51.100.1'],
-  ['10.1.2.3', '198.51.100.1,nonsense', '10.1.2.3'],
+  ['10.1.2.3', '198.51.100.1,nonsense', null],
+  ['10.1.2.3', 'unknown, 10.9.9.9', null],
+  ['10.1.2.3', 'unknown', null],
+  ['10.1.2.3', '', '10.1.2.3'],
+  ['10.1.2.3', '198.51.100.1:4711, 10.9.9.9:80', '198.51.100.1'],
+  ['10.1.2.3', '[2001:db9::1]:443, 10.9.9.9', '2001:db9::1'],
+  ['10.1.2.3', '[2001:db9::1], [2001:db8::7]:443', '2001:db9::1'],
+  ['10.1.2.3', '198.51.100.1:123456', null],
+  ['10.1.2.3', '198.51.100.1:', null],
+  ['10.1.2.3', '[198.51.100.1]:80:80', null],
+  ['10.1.2.3', '2001:db9::1]:443', null],
   ['10.1.2.3', 'nonsense, 198.51.100.1', '198.51.100.1'],
   ['10.1.2.3', '10.4.4.4, 10.5.5.5', '10.4.4.4'],
   ['2001:db8::5', '2001:db9::1', '2001:db9::1'],
@@ -30,6 +40,25 @@ const cases: readonly (readonly [string, string | undefined, string | null])[] =
 
 test.each(cases)('a request from %s that says it was forwarded for %s comes from %s', (peer, forwardedFor, client) => {
   expect(createClientIp(TRUSTED)(requestFrom(peer, forwardedFor))).toBe(client)
+})
+
+/** A rule that admits the network of proxies must not admit whom a proxy could not name. */
+const forwarded: readonly (readonly [string, string | undefined, string | null])[] = [
+  ['203.0.113.7', undefined, '203.0.113.7'],
+  ['203.0.113.7', '198.51.100.1', null],
+  ['10.1.2.3', undefined, null],
+  ['10.1.2.3', '', null],
+  ['10.1.2.3', 'unknown', null],
+  ['10.1.2.3', 'unknown, 10.9.9.9', null],
+  ['10.1.2.3', '198.51.100.1, , 10.9.9.9', null],
+  ['10.1.2.3', '198.51.100.1, 10.9.9.9', '198.51.100.1'],
+  ['10.1.2.3', '198.51.100.1:4711, 10.9.9.9', '198.51.100.1'],
+  ['10.1.2.3', '[2001:db9::1]:443, 10.9.9.9', '2001:db9::1'],
+  ['10.1.2.3', 'unknown, 198.51.100.1', '198.51.100.1'],
+]
+
+test.each(forwarded)('a proxy at %s that asks about a request of %s asks about one of %s', (peer, header, client) => {
+  expect(createForwardedClientIp(TRUSTED)(requestFrom(peer, header))).toBe(client)
 })
 
 test('without trusted proxies nobody is believed', () => {

@@ -397,7 +397,9 @@ describe('the address of the client', () => {
 
   test('is what a trusted proxy says, whatever the stranger said before it', async () => {
     const key = await put(fromShop)
-    expect((await ask([...withKey(key), ...forwardedFor('203.0.113.7')], {}, behindProxy)).status).toBe(204)
+    for (const shop of ['203.0.113.7', '203.0.113.7:4711', '203.0.113.7:4711, 127.0.0.1']) {
+      expect((await ask([...withKey(key), ...forwardedFor(shop)], {}, behindProxy)).status).toBe(204)
+    }
     const spoofed = forwardedFor('203.0.113.7, 198.51.100.1')
     expectDenied(await ask([...withKey(key), ...spoofed], {}, behindProxy), 403, 'IP_DENIED')
     const spoofedLine: Headers = [...forwardedFor('203.0.113.7'), ...forwardedFor('198.51.100.1')]
@@ -413,7 +415,12 @@ describe('the address of the client', () => {
     expectDenied(await ask([...withKey(await put(fromLoopback)), ...forwardedFor('203.0.113.7')]), 403, 'IP_DENIED')
   })
 
-  test.each<Headers>([[], [['X-Forwarded-For', 'unknown']], [['X-Forwarded-For', '']]])(
+  test.each<Headers>([
+    [],
+    [['X-Forwarded-For', 'unknown']],
+    [['X-Forwarded-For', '']],
+    [['X-Forwarded-For', 'unknown, 127.0.0.1']],
+  ])(
     'is not known when a trusted proxy does not say it: %j does not stand for the proxy itself',
     async (...headers) => {
       const key = await put(fromLoopback)
