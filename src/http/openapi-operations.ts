@@ -96,7 +96,9 @@ const REFUSALS: Readonly<Record<string, OpenApiResponse>> = {
   401: problem('The verifier is missing or not valid.', {
     'WWW-Authenticate': { description: 'The challenge to the verifier.', schema: TEXT },
   }),
-  403: problem('The key of the verifier does not hold `keyward:verify`.'),
+  403: problem(
+    'The key of the verifier does not hold `keyward:verify`, or may not be used from this address or at this time.',
+  ),
   405: problem('Another method than POST.', {
     Allow: { description: 'The methods that the path takes.', schema: TEXT },
   }),

@@ -169,7 +169,7 @@ export function createDataPlane(deps: DataPlaneDeps): DataPlane {
   })
   const authentication = deps.openVerification
     ? openAuthentication
-    : createVerifierAuthentication({ find: findVerifier, failures, noteFirstUse })
+    : createVerifierAuthentication({ find: findVerifier, failures, noteFirstUse, clientIp })
   const routes = [
     createVerifyRoute({ authentication, verify, clock, logger }),
     createSignatureRoute({ authentication, verifySigned, parseVerifyRequest, toAnswer, clock, logger }),

@@ -1,5 +1,7 @@
 import { KeywardError } from '../../errors/keyward-error.ts'
+import { type ClientIp, peerIp } from '../../http/client-ip.ts'
 import type { RequestHead } from '../../http/request-head.ts'
+import { type AccessRules, evaluateAccess } from '../access/access-rules.ts'
 import type { FindSnapshot } from '../cache/find-snapshot.ts'
 import type { KeySnapshot, Verifier } from '../cache/snapshot.ts'
 import type { LoadedSnapshot } from '../cache/snapshot-cache.ts'
@@ -13,13 +15,20 @@ import type { FailedAuthenticationLimit } from './failed-authentication-limit.ts
  * What is wrong with a token is told to nobody: every token that is not live is answered alike, so that this is no way
  * to learn which tokens existed. That a live key lacks the scope may be told, its holder knows it is live.
  *
+ * Of a verifier's access rules those of address and time hold, so that a stolen token is of no use elsewhere. Agent and
+ * origin are what a thief may write; methods and paths are those of the API that a key is made for, and so are its
+ * limits: what a verifier asks is not counted.
+ *
  * Both functions throw, or reject with, UNAUTHENTICATED, FORBIDDEN, UNAVAILABLE, and RATE_LIMITED in the place of
  * UNAUTHENTICATED when too many requests from the same address were not authenticated.
  */
 export interface VerifierAuthentication {
   /** By an `Authorization` header (RFC 6750 §2.1). */
   authenticate(authorization: string | undefined, now: number, req: RequestHead): Verifier | Promise<Verifier>
-  /** By the token alone; undefined when the request names no token, or more than one. */
+  /**
+   * By the token alone; undefined when the request names no token, or more than one. For a proxy that asks about a
+   * request of somebody else: `X-Forwarded-For` is about that one, so the proxy's address is that of the connection.
+   */
   authenticateToken(token: string | undefined, now: number, req: RequestHead): Verifier | Promise<Verifier>
 }
 
@@ -28,10 +37,20 @@ export interface VerifierAuthenticationDeps {
   readonly failures: Pick<FailedAuthenticationLimit, 'replace'>
   /** Settles when the first use of a secret is noted, or has failed to be; it never rejects. */
   readonly noteFirstUse: NoteFirstUse
+  /** Asked only for a verifier that has access rules. */
+  readonly clientIp: ClientIp
 }
 
 /** All who need not say who they are share one budget. */
 const ANY_TENANT: Verifier = { id: 'open', tenantId: null }
+const NO_RULES: AccessRules = {
+  ip: undefined,
+  userAgent: undefined,
+  origin: undefined,
+  method: undefined,
+  path: undefined,
+  time: undefined,
+}
 const SCHEME_LENGTH = 'Bearer '.length
 const BEARER_PATTERN = /^bearer +([!-~]+) *$/i
 
@@ -42,28 +61,34 @@ export const openAuthentication: VerifierAuthentication = {
 }
 
 export function createVerifierAuthentication(deps: VerifierAuthenticationDeps): VerifierAuthentication {
-  const { find, failures, noteFirstUse } = deps
+  const { find, failures, noteFirstUse, clientIp } = deps
 
-  function identify(token: string, now: number, req: RequestHead): Verifier | Promise<Verifier> {
+  function identify(token: string, now: number, req: RequestHead, addressOf: ClientIp): Verifier | Promise<Verifier> {
     const found = find(token, now, req)
-    if (!(found instanceof Promise)) return admit(found, now)
+    if (!(found instanceof Promise)) return admit(found, now, req, addressOf)
     return found
-      .then((loaded) => admit(loaded, now))
+      .then((loaded) => admit(loaded, now, req, addressOf))
       .catch((error: unknown) => {
         throw failures.replace(error, req, now)
       })
   }
 
   /** To ask about another key is a use too: the verifier's old token retires when its new one asks. */
-  function admit(loaded: LoadedSnapshot, now: number): Verifier | Promise<Verifier> {
+  function admit(
+    loaded: LoadedSnapshot,
+    now: number,
+    req: RequestHead,
+    addressOf: ClientIp,
+  ): Verifier | Promise<Verifier> {
     const { key, verifier } = requireVerifier(loaded, now)
+    if (key.access !== null) requireAccess(key.access, addressOf(req), now)
     return key.secretPending ? noteFirstUse(key).then(() => verifier) : verifier
   }
 
   return {
     authenticate(authorization, now, req) {
       try {
-        return identify(readBearerToken(authorization), now, req)
+        return identify(readBearerToken(authorization), now, req, clientIp)
       } catch (error) {
         throw failures.replace(error, req, now)
       }
@@ -72,7 +97,7 @@ export function createVerifierAuthentication(deps: VerifierAuthenticationDeps): 
       try {
         if (token === undefined)
           throw unauthenticated('The request carries no token of a verifier, or more than one; send one.')
-        return identify(token, now, req)
+        return identify(token, now, req, peerIp)
       } catch (error) {
         throw failures.replace(error, req, now)
       }
@@ -106,6 +131,11 @@ function requireVerifier({ snapshot }: LoadedSnapshot, now: number): { key: KeyS
     )
   }
   return { key: snapshot, verifier: snapshot.verifier }
+}
+
+function requireAccess({ ip, time }: AccessRules, address: string | null, now: number): void {
+  const denial = evaluateAccess({ ...NO_RULES, ip, time }, { ip: address ?? undefined }, now)
+  if (denial !== undefined) throw new KeywardError('FORBIDDEN', denial.detail)
 }
 
 /** Whether a token stands for a key that counts, wherever and for whatever it is used. */

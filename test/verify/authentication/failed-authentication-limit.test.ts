@@ -54,7 +54,12 @@ function open(keySource: KeySource = source, options: Partial<FailedAuthenticati
     isIssuedPrefix: (prefix) => prefix === 'kw',
     lookUp: failures.lookUp,
   })
-  const authentication = createVerifierAuthentication({ find, failures, noteFirstUse: async () => undefined })
+  const authentication = createVerifierAuthentication({
+    find,
+    failures,
+    noteFirstUse: async () => undefined,
+    clientIp: createClientIp([]),
+  })
 
   /** What a request from the address is answered: 200 stands for being let in. */
   async function ask(ip: string, token = newToken('kw')): Promise<number> {
