@@ -173,7 +173,7 @@ const STATE_FIELDS: Readonly<Record<string, Schema>> = {
   rotation: {
     type: 'object',
     properties: {
-      pending: { type: 'boolean', description: 'Whether a new token of the key waits for its first use.' },
+      pending: { type: 'boolean', description: 'Whether another token of the key waits for its first use.' },
       retiringAt: { type: ['string', 'null'], format: 'date-time', description: 'When this token stops counting.' },
     },
     required: ['pending', 'retiringAt'],

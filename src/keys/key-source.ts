@@ -51,14 +51,14 @@ function latestCounts(subject: string, unit: 'day' | 'month'): string {
                     ORDER BY period_id DESC LIMIT ${STORED_COUNTS_READ}) AS latest)`
 }
 
-/** What a verification must know of a key and its tenant. $2 is the node. */
-const KEY_COLUMNS = `
-           key.id AS key_id, key.name, key.environment::text, key.owner_id, key.scopes, key.metadata,
+/** What a verification must know of a key and its tenant, whose secret `secretId` was shown. $2 is the node. */
+const keyColumns = (secretId: string): string => `
+           ${secretId} AS secret_id, key.id AS key_id, key.name, key.environment::text, key.owner_id, key.scopes, key.metadata,
            key.expires_at, key.disabled_at, key.revoked_at,
            tenant.id AS tenant_id, tenant.slug AS tenant_slug, tenant.is_platform AS tenant_is_platform,
            tenant.suspended_at AS tenant_suspended_at,
            EXISTS (SELECT FROM api_key_secrets other
-                    WHERE other.tenant_id = key.tenant_id AND other.api_key_id = key.id
+                    WHERE other.tenant_id = key.tenant_id AND other.api_key_id = key.id AND other.id <> ${secretId}
                       AND other.activated_at IS NULL AND other.retires_at IS NULL) AS rotation_pending,
            ARRAY(SELECT scope.name FROM scopes scope
                   WHERE scope.tenant_id = key.tenant_id AND NOT scope.active
@@ -87,8 +87,8 @@ const FIND_BY_TOKEN_HASH = {
   name: 'find-key-by-token-hash',
   query_timeout: READ_DEADLINE_MS,
   text: `
-    SELECT secret.id AS secret_id, secret.activated_at, secret.retires_at, NULL::bytea AS sealed_signing_secret,
-           ${KEY_COLUMNS}
+    SELECT secret.activated_at, secret.retires_at, NULL::bytea AS sealed_signing_secret,
+           ${keyColumns('secret.id')}
       FROM api_key_secrets secret
       JOIN api_keys key ON key.tenant_id = secret.tenant_id AND key.id = secret.api_key_id
       JOIN tenants tenant ON tenant.id = key.tenant_id
@@ -100,8 +100,8 @@ const FIND_BY_KEY_ID = {
   name: 'find-key-by-id',
   query_timeout: READ_DEADLINE_MS,
   text: `
-    SELECT key.id AS secret_id, key.created_at AS activated_at, NULL AS retires_at, key.sealed_signing_secret,
-           ${KEY_COLUMNS}
+    SELECT key.created_at AS activated_at, NULL AS retires_at, key.sealed_signing_secret,
+           ${keyColumns('key.id')}
       FROM api_keys key
       JOIN tenants tenant ON tenant.id = key.tenant_id
      WHERE key.id = $1`,

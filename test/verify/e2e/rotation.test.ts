@@ -87,6 +87,14 @@ describe('the live tokens of one key', () => {
       rotation: { pending: true, retiringAt: new Date(retiresAt).toISOString() },
     })
   })
+
+  test('say of the new one that nothing waits any more, from its first use on', async () => {
+    const key = await seedRotating()
+    for (let turn = 0; turn < 2; turn++) {
+      const { body } = await client.ask({ key: key.pending.token })
+      expect(body).toMatchObject({ code: 'VALID', rotation: { pending: false, retiringAt: null } })
+    }
+  })
 })
 
 describe('a token that waits for its first use', () => {
