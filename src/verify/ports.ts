@@ -58,7 +58,8 @@ export interface KeySecretRecord {
 export interface KeySource {
   /**
    * The key that a token belongs to, or null when there is none. The read sees at least everything that was committed
-   * before the call. Rejects when no answer can be had; it never takes that for null.
+   * before the call. Rejects with UNAVAILABLE when no answer can be had; it never takes that for null. Whatever else it
+   * rejects with is about this key alone.
    */
   findByTokenHash(tokenHash: TokenHash): Promise<KeyRecord | null>
   /** The same for a key that is named by its id and shows no token: its record has a secret that always counts. */

@@ -1,4 +1,5 @@
 import { randomBytes, randomUUID } from 'node:crypto'
+import { KeywardError } from '../../src/errors/keyward-error.ts'
 import type { Environment } from '../../src/keys/environment.ts'
 import { generateToken, hashToken, type TokenHash } from '../../src/keys/token.ts'
 import { createConfigRulesCompiler } from '../../src/verify/cache/config-rules.ts'
@@ -44,6 +45,12 @@ export function newToken(prefix = 'acme', environment: Environment = 'PRODUCTION
   return generateToken({ prefix, environment, randomBytes })
 }
 
+/** What a read is rejected with when the database cannot be reached. */
+export function sourceAway(): KeywardError {
+  const cause = new Error('connect ECONNREFUSED 10.1.2.3:5432')
+  return new KeywardError('UNAVAILABLE', 'The source is away.', { retryAfterSeconds: 1, cause })
+}
+
 export interface MemoryKeySource extends KeySource {
   readonly records: Map<TokenHash, KeyRecord>
   /** Rejects every read while true. */
@@ -60,11 +67,12 @@ export function createMemoryKeySource(): MemoryKeySource {
     put: (token, record) => source.records.set(hashToken(token), record),
     async findByTokenHash(tokenHash) {
       source.readCount++
-      if (source.isDown) throw new Error('connect ECONNREFUSED 10.1.2.3:5432')
+      if (source.isDown) throw sourceAway()
       return source.records.get(tokenHash) ?? null
     },
     async findByKeyId(keyId) {
       source.readCount++
+      if (source.isDown) throw sourceAway()
       return source.records.values().find((record) => record.keyId === keyId) ?? null
     },
   }

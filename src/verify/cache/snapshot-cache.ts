@@ -73,7 +73,7 @@ export interface SnapshotCacheOptions {
    * that, make it again.
    */
   readonly onRead?: (snapshot: KeySnapshot, record: KeyRecord, readAt: number) => boolean
-  /** Told of a read that failed in a way that the source has no name for: a mistake, not an outage. */
+  /** Told of a read that failed with something else than UNAVAILABLE: a mistake, not an outage. */
   readonly onReadFailure?: (error: unknown) => void
   readonly clock: Clock
   /** Lower, and keys in use are read again and again; higher, and the process needs more memory (about 2.5 KB each). */
@@ -239,9 +239,12 @@ export function createSnapshotCache(options: SnapshotCacheOptions): SnapshotCach
       return record
     } catch (error) {
       stats.readsFailed++
-      sourceIsDown = true
-      nextProbeAt = clock.now() + PROBE_INTERVAL_MS
-      if (error instanceof KeywardError) throw error
+      if (error instanceof KeywardError && error.code === 'UNAVAILABLE') {
+        sourceIsDown = true
+        nextProbeAt = clock.now() + PROBE_INTERVAL_MS
+        throw error
+      }
+      // A mistake that one key meets, such as a secret that cannot be opened, says nothing about the others.
       onReadFailure(error)
       throw unavailable('The key source failed.', error)
     }

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { KeywardError } from '../../../src/errors/keyward-error.ts'
+import { hashToken } from '../../../src/keys/token.ts'
 import { keyRecord, newToken } from '../key-records.ts'
 import { createMemoryBacking } from '../memory-backing.ts'
 import { startVerifyFixture, type VerifyFixture } from '../verify-fixture.ts'
@@ -8,14 +9,18 @@ let fixture: VerifyFixture
 /** What reads of keys other than the verifier's own fail with. */
 let failure: Error | null
 let verifierReads: number
+/** The one token whose reads fail with `failure`; null: all but the verifier's. */
+let broken: string | null
 
 beforeEach(async () => {
   failure = null
   verifierReads = 0
+  broken = null
   const backing = createMemoryBacking()
   const { findByTokenHash } = backing.source
   backing.source.findByTokenHash = async (hash) => {
-    if (failure !== null && verifierReads > 0) throw failure
+    const isBroken = broken === null ? verifierReads > 0 : hash === hashToken(broken)
+    if (failure !== null && isBroken) throw failure
     verifierReads++
     return findByTokenHash(hash)
   }
@@ -54,6 +59,18 @@ test('a clock that is set back does not keep the log quiet', async () => {
 test('the caller learns nothing of the reason', async () => {
   failure = new Error('column "nmae" does not exist')
   expect((await fixture.ask({ key: keyRecord().keyId })).text).not.toContain('nmae')
+})
+
+test('a key that cannot be read makes no answer about another one stale, before or after', async () => {
+  failure = new Error('The secret cannot be opened.')
+  const token = newToken()
+  broken = newToken()
+  await fixture.put(token, keyRecord())
+  for (let turn = 0; turn < 3; turn++) {
+    expect((await fixture.ask({ key: broken })).status).toBe(503)
+    expect((await fixture.ask({ key: token })).body).toMatchObject({ code: 'VALID', stale: false })
+    fixture.clock.advance(61_000)
+  }
 })
 
 test('a database that is away is known as such, and told elsewhere', async () => {

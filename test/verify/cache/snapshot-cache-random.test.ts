@@ -3,7 +3,7 @@ import { hashToken, type TokenHash } from '../../../src/keys/token.ts'
 import { createSnapshotCache, type LoadedSnapshot } from '../../../src/verify/cache/snapshot-cache.ts'
 import type { KeyRecord } from '../../../src/verify/ports.ts'
 import { createManualClock } from '../../harness/manual-clock.ts'
-import { compileSnapshot, keyRecord } from '../key-records.ts'
+import { compileSnapshot, keyRecord, sourceAway } from '../key-records.ts'
 import { type Random, withSeedsAsync } from '../limits/seeded-random.ts'
 
 /**
@@ -108,7 +108,7 @@ async function runWorld(random: Random): Promise<void> {
   function endRead(): void {
     const [read] = reads.splice(random.int(0, reads.length - 1), 1)
     if (read === undefined) return
-    if (random.chance(0.15)) read.fail(new Error('the source is away'))
+    if (random.chance(0.15)) read.fail(sourceAway())
     else read.answer(recordOf(read.token, random.chance(0.7) ? read.versionAtStart : (committed[read.token.key] ?? 0)))
   }
 

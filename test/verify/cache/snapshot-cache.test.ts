@@ -8,6 +8,7 @@ import {
   createMemoryKeySource,
   keyRecord,
   settle,
+  sourceAway,
   TENANT_ACME,
 } from '../key-records.ts'
 
@@ -363,7 +364,7 @@ describe('a source that is down', () => {
     const outcome = expect(second).rejects.toMatchObject({ code: 'UNAVAILABLE' })
     await settle()
     cache.evictKey(record.keyId)
-    source.pending.shift()?.fail(new Error('gone'))
+    source.pending.shift()?.fail(sourceAway())
     await outcome
   })
 
@@ -376,7 +377,7 @@ describe('a source that is down', () => {
     clock.advance(61_000)
     const failing = load()
     await settle()
-    source.pending.shift()?.fail(new Error('gone'))
+    source.pending.shift()?.fail(sourceAway())
     expect((await failing).stale).toBe(true)
 
     for (let call = 0; call < 100; call++) expect((await load()).stale).toBe(true)
