@@ -131,8 +131,9 @@ export function createDataPlane(deps: DataPlaneDeps): DataPlane {
     knownMax: cacheKeys,
     ...staleness,
   })
-  const unknownLookups = createUnknownLookupBudget({ load: cache.load, ...deps.unknownLookups })
-  const find = createFindSnapshot<Verifier>({ cache, isIssuedPrefix, lookUp: unknownLookups.lookUp })
+  const unknownLookups = createUnknownLookupBudget({ cache, ...deps.unknownLookups })
+  const { lookUp, admit } = unknownLookups
+  const find = createFindSnapshot<Verifier>({ cache, isIssuedPrefix, lookUp, admit })
   const usage = createUsageRecorder({ sink: deps.usageSink, newId: deps.newId, logger })
   const verdictCounts = createVerdictCounts()
   const quotas = createQuotaFlusher({ limits, sink: deps.quotaSink, clock, logger })
@@ -142,7 +143,8 @@ export function createDataPlane(deps: DataPlaneDeps): DataPlane {
     find,
     findById(keyId, now, verifier) {
       const handle = toKeyIdHandle(keyId)
-      return cache.peek(handle, now) ?? unknownLookups.lookUp(handle, now, verifier)
+      const entry = cache.peek(handle, now)
+      return entry === undefined ? lookUp(handle, now, verifier) : admit(entry, now, verifier)
     },
     reload: ({ keyId }, { key }) => cache.load(key === '' ? toKeyIdHandle(keyId) : hashToken(key), clock.now()),
     findOperationMatcher: createFindOperationMatcher(deps.operationSource ?? NO_OPERATIONS),

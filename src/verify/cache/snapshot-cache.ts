@@ -25,7 +25,7 @@ import { type CacheEntry, createSnapshotStore } from './snapshot-store.ts'
  *     hit, trusted, young ──▶ use it ─(older than refreshAge)─▶ and refresh behind it
  *     anything else       ──▶ read, together with whoever asks for the same token
  *                                ├─ answered          ──▶ use the new state
- *                                └─ source unavailable ──▶ known before and read at most staleMaxMs ago: use that, marked
+ *                                └─ no answer          ──▶ known before and read at most staleMaxMs ago: use that, marked
  *                                                          stale; otherwise UNAVAILABLE, never "not found"
  *
  * An evicted entry is gone, also for the stale path: a revoked key does not return because the database went away.
@@ -33,8 +33,18 @@ import { type CacheEntry, createSnapshotStore } from './snapshot-store.ts'
 export interface SnapshotCache {
   /** What may be used right now without waiting; undefined when `load` must be awaited. */
   peek(handle: KeyHandle, now: number): CacheEntry | undefined
-  /** Reads. Rejects with UNAVAILABLE when no answer can be had that may be relied on. */
-  load(handle: KeyHandle, now: number): Promise<LoadedSnapshot>
+  /**
+   * Reads. Rejects with UNAVAILABLE when no answer can be had that may be relied on, which the last known state is
+   * only where `mayUseStale` allows it; absent: always.
+   */
+  load(handle: KeyHandle, now: number, mayUseStale?: MayUseStale): Promise<LoadedSnapshot>
+  /**
+   * Whether a known key was asked about so lately that, were it unknown, the answer would still be in memory. For
+   * whoever may not see the key it then is, and otherwise is not.
+   */
+  wasAskedLately(entry: CacheEntry, now: number): boolean
+  /** Notes that somebody asks just now, in case the key is known. */
+  noteAsked(handle: KeyHandle, now: number): void
   /** Whether anything is in memory for the key, however old. */
   holdsKey(keyId: string): boolean
   holdsTenant(tenantId: string): boolean
@@ -48,6 +58,8 @@ export interface SnapshotCache {
   trust(): void
   readonly stats: SnapshotCacheStats
 }
+
+export type MayUseStale = (snapshot: KeySnapshot | null) => boolean
 
 export interface LoadedSnapshot {
   readonly snapshot: KeySnapshot | null
@@ -112,6 +124,8 @@ export function createSnapshotCache(options: SnapshotCacheOptions): SnapshotCach
   let trusted = true
   let sourceIsDown = false
   let nextProbeAt = 0
+  /** Rises when all that is unknown is forgotten. */
+  let unknownGeneration = 1
 
   const stats = {
     reads: 0,
@@ -145,9 +159,14 @@ export function createSnapshotCache(options: SnapshotCacheOptions): SnapshotCach
     read(entry.handle).catch(() => undefined)
   }
 
-  async function load(handle: KeyHandle, now: number): Promise<LoadedSnapshot> {
+  function wasAskedLately({ askedAt, askedGeneration }: CacheEntry, now: number): boolean {
+    const age = now - askedAt
+    return age >= 0 && age < unknownAgeMaxMs && askedGeneration === unknownGeneration
+  }
+
+  async function load(handle: KeyHandle, now: number, mayUseStale: MayUseStale = () => true): Promise<LoadedSnapshot> {
     if (sourceIsDown) {
-      const lastKnown = findLastKnown(handle, now)
+      const lastKnown = findLastKnown(handle, now, mayUseStale)
       if (lastKnown !== null) {
         probe(handle, now)
         return lastKnown
@@ -156,15 +175,15 @@ export function createSnapshotCache(options: SnapshotCacheOptions): SnapshotCach
     try {
       return await read(handle)
     } catch (error) {
-      const lastKnown = findLastKnown(handle, clock.now())
+      const lastKnown = findLastKnown(handle, clock.now(), mayUseStale)
       if (lastKnown === null) throw error
       return lastKnown
     }
   }
 
-  function findLastKnown(handle: KeyHandle, now: number): LoadedSnapshot | null {
+  function findLastKnown(handle: KeyHandle, now: number, mayUseStale: MayUseStale): LoadedSnapshot | null {
     const entry = store.peekKnown(handle)
-    if (entry === undefined || Math.abs(now - entry.readAt) > staleMaxMs) return null
+    if (entry === undefined || Math.abs(now - entry.readAt) > staleMaxMs || !mayUseStale(entry.snapshot)) return null
     stats.staleServed++
     return { snapshot: entry.snapshot, stale: true }
   }
@@ -213,6 +232,7 @@ export function createSnapshotCache(options: SnapshotCacheOptions): SnapshotCach
     const snapshot = record === null ? null : compileSnapshot(record)
     if (snapshot !== null && record !== null && !onRead(snapshot, record, readAt)) return null
     const refreshAge = snapshot === null ? NEVER : spreadRefreshAge(handle, ageMaxMs)
+    const predecessor = store.peekKnown(handle)
     const entry: CacheEntry = {
       handle,
       snapshot,
@@ -220,6 +240,8 @@ export function createSnapshotCache(options: SnapshotCacheOptions): SnapshotCach
       readAt,
       generation: readGeneration,
       refreshAge,
+      askedAt: predecessor?.askedAt ?? Number.NEGATIVE_INFINITY,
+      askedGeneration: predecessor?.askedGeneration ?? 0,
       usedLately: false,
     }
     store.put(entry)
@@ -255,6 +277,13 @@ export function createSnapshotCache(options: SnapshotCacheOptions): SnapshotCach
     load,
     holdsKey: store.holdsKey,
     holdsTenant: store.holdsTenant,
+    wasAskedLately,
+    noteAsked(handle, now) {
+      const entry = store.peekKnown(handle)
+      if (entry === undefined) return
+      entry.askedAt = now
+      entry.askedGeneration = unknownGeneration
+    },
     stats,
     evictKey(keyId) {
       evictions.note(keyMark(keyId))
@@ -271,6 +300,7 @@ export function createSnapshotCache(options: SnapshotCacheOptions): SnapshotCach
     evictUnknown() {
       evictions.noteAll()
       store.removeUnknown()
+      unknownGeneration++
     },
     evictAll() {
       evictions.noteAll()

@@ -15,6 +15,9 @@ export interface CacheEntry extends LruEntry {
   readonly generation: number
   /** From this age in milliseconds on, a hit starts a refresh. Set ahead when one starts. */
   refreshAge: number
+  /** When an unknown key, asked about at the same times, would last have been read; see `SnapshotCache.wasAskedLately`. */
+  askedAt: number
+  askedGeneration: number
 }
 
 /** The entries, bounded, with the ways to find those that a change concerns. Known and unknown tokens are bounded apart. */

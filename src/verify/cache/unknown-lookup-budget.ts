@@ -1,9 +1,10 @@
 import { KeywardError } from '../../errors/keyward-error.ts'
 import { createLru, type LruEntry } from '../../lib/lru.ts'
-import type { LookUp } from './find-snapshot.ts'
+import { maySee } from '../decide.ts'
+import type { Admit, LookUp } from './find-snapshot.ts'
 import type { KeyHandle } from './key-handle.ts'
-import type { Verifier } from './snapshot.ts'
-import type { LoadedSnapshot } from './snapshot-cache.ts'
+import type { KeySnapshot, Verifier } from './snapshot.ts'
+import type { LoadedSnapshot, SnapshotCache } from './snapshot-cache.ts'
 
 /**
  * How many tokens that nobody knows one verifier may have looked up in the database.
@@ -17,7 +18,9 @@ import type { LoadedSnapshot } from './snapshot-cache.ts'
  * thousands of good keys, all cold, is not slowed: each payment returns within the millisecond that its look-up takes.
  *
  * Not paid back:
- * - A key that the verifier may not see. Otherwise the budget would tell a foreign key from an unknown one.
+ * - A key that the verifier may not see. Otherwise the budget would tell a foreign key from an unknown one. For the same
+ *   reason one that is in memory, because its own tenant uses it, is looked up all the same, when an unknown one would be:
+ *   it costs as much, takes as long, and fails with the database.
  * - A look-up that failed. A flood that makes the database slow would be given its money back for doing so, and fair
  *   traffic that is short of it afterwards earns with each key that it finds.
  *
@@ -26,6 +29,8 @@ import type { LoadedSnapshot } from './snapshot-cache.ts'
 export interface UnknownLookupBudget {
   /** Looks up on the verifier's account. Throws UNAVAILABLE, with the time to wait, when its budget is spent. */
   readonly lookUp: LookUp<Verifier>
+  /** Hands out what is in memory, but looks up what the verifier may not see and nobody asked about lately. */
+  readonly admit: Admit<Verifier>
   readonly stats: UnknownLookupStats
 }
 
@@ -35,8 +40,7 @@ export interface UnknownLookupStats {
 }
 
 export interface UnknownLookupBudgetOptions {
-  /** What asks the source: `SnapshotCache.load`. */
-  readonly load: (handle: KeyHandle, now: number) => Promise<LoadedSnapshot>
+  readonly cache: Pick<SnapshotCache, 'load' | 'wasAskedLately' | 'noteAsked'>
   /** Lower, and a flood at one customer's API hides more of its cold keys; higher, and it costs the database more. */
   readonly ratePerSecond?: number
   /** Also how many look-ups one verifier may have under way. */
@@ -57,7 +61,7 @@ interface Account extends LruEntry {
 }
 
 export function createUnknownLookupBudget(options: UnknownLookupBudgetOptions): UnknownLookupBudget {
-  const { load, verifiersMax = 10_000 } = options
+  const { cache, verifiersMax = 10_000 } = options
   const { ratePerSecond = UNKNOWN_LOOKUPS_PER_SECOND_DEFAULT, burst = UNKNOWN_LOOKUPS_BURST_DEFAULT } = options
   const accounts = createLru<string, Account>({ entriesMax: verifiersMax })
   const stats = { refused: 0 }
@@ -77,6 +81,10 @@ export function createUnknownLookupBudget(options: UnknownLookupBudgetOptions): 
     account.reckonedAt = now
   }
 
+  function load(handle: KeyHandle, now: number, payer: Verifier): Promise<LoadedSnapshot> {
+    return cache.load(handle, now, (snapshot) => isKnownTo(payer, snapshot))
+  }
+
   async function lookUpPaid(
     account: Account,
     handle: KeyHandle,
@@ -85,32 +93,41 @@ export function createUnknownLookupBudget(options: UnknownLookupBudgetOptions): 
   ): Promise<LoadedSnapshot> {
     account.underWay.add(handle)
     try {
-      const loaded = await load(handle, now)
-      if (isKnownTo(payer, loaded)) account.level = Math.min(burst, account.level + 1)
+      const loaded = await load(handle, now, payer)
+      cache.noteAsked(handle, now)
+      if (isKnownTo(payer, loaded.snapshot)) account.level = Math.min(burst, account.level + 1)
       return loaded
     } finally {
       account.underWay.delete(handle)
     }
   }
 
+  function lookUp(handle: KeyHandle, now: number, payer: Verifier): Promise<LoadedSnapshot> {
+    const account = findAccount(payer.id, now)
+    if (account.underWay.has(handle)) return load(handle, now, payer)
+    reckon(account, now)
+    if (account.level < 1) {
+      stats.refused++
+      throw new KeywardError('UNAVAILABLE', 'The verifier asks about too many tokens that nobody knows.', {
+        retryAfterSeconds: Math.ceil((1 - account.level) / ratePerSecond),
+      })
+    }
+    account.level--
+    return lookUpPaid(account, handle, now, payer)
+  }
+
   return {
     stats,
-    lookUp(handle, now, payer) {
-      const account = findAccount(payer.id, now)
-      if (account.underWay.has(handle)) return load(handle, now)
-      reckon(account, now)
-      if (account.level < 1) {
-        stats.refused++
-        throw new KeywardError('UNAVAILABLE', 'The verifier asks about too many tokens that nobody knows.', {
-          retryAfterSeconds: Math.ceil((1 - account.level) / ratePerSecond),
-        })
-      }
-      account.level--
-      return lookUpPaid(account, handle, now, payer)
+    lookUp,
+    admit(entry, now, payer) {
+      if (entry.snapshot === null || cache.wasAskedLately(entry, now)) return entry
+      if (!maySee(payer, entry.snapshot)) return lookUp(entry.handle, now, payer)
+      cache.noteAsked(entry.handle, now)
+      return entry
     },
   }
 }
 
-function isKnownTo(verifier: Verifier, { snapshot }: LoadedSnapshot): boolean {
-  return snapshot !== null && (verifier.tenantId === null || verifier.tenantId === snapshot.tenantId)
+function isKnownTo(verifier: Verifier, snapshot: KeySnapshot | null): boolean {
+  return snapshot !== null && maySee(verifier, snapshot)
 }

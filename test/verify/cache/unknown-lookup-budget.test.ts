@@ -5,7 +5,10 @@ import { hashToken } from '../../../src/keys/token.ts'
 import { createFindSnapshot } from '../../../src/verify/cache/find-snapshot.ts'
 import type { Verifier } from '../../../src/verify/cache/snapshot.ts'
 import { createSnapshotCache } from '../../../src/verify/cache/snapshot-cache.ts'
-import { createUnknownLookupBudget } from '../../../src/verify/cache/unknown-lookup-budget.ts'
+import {
+  createUnknownLookupBudget,
+  type UnknownLookupBudgetOptions,
+} from '../../../src/verify/cache/unknown-lookup-budget.ts'
 import { createManualClock, type ManualClock } from '../../harness/manual-clock.ts'
 import {
   compileSnapshot,
@@ -23,6 +26,13 @@ const BURST = 500
 const PLATFORM: Verifier = { id: 'platform', tenantId: null }
 const ACME: Verifier = { id: 'acme', tenantId: TENANT_ACME }
 const GLOBEX: Verifier = { id: 'globex', tenantId: '01900000-0000-7000-8000-00000000000b' }
+const INITECH: Verifier = { id: 'initech', tenantId: '01900000-0000-7000-8000-00000000000c' }
+
+const UNKNOWN_TO_ALL: UnknownLookupBudgetOptions['cache'] = {
+  load: async () => ({ snapshot: null, stale: false }),
+  wasAskedLately: () => false,
+  noteAsked: () => undefined,
+}
 
 let clock: ManualClock
 let source: MemoryKeySource
@@ -32,13 +42,17 @@ beforeEach(() => {
   source = createMemoryKeySource()
 })
 
-function open(keySource = source as Parameters<typeof createSnapshotCache>[0]['source']) {
+function open(
+  keySource: Parameters<typeof createSnapshotCache>[0]['source'] = source,
+  limits = { ratePerSecond: RATE, burst: BURST },
+) {
   const cache = createSnapshotCache({ source: keySource, clock, compileSnapshot, onRead: () => true })
-  const budget = createUnknownLookupBudget({ load: cache.load, ratePerSecond: RATE, burst: BURST })
+  const budget = createUnknownLookupBudget({ cache, ...limits })
   const find = createFindSnapshot<Verifier>({
     cache,
     isIssuedPrefix: (prefix) => prefix === 'acme',
     lookUp: budget.lookUp,
+    admit: budget.admit,
   })
   /** What came of a question: whether there was an answer at all. */
   async function ask(payer: Verifier, token = newToken()): Promise<'known' | 'unknown' | 'refused' | 'failed'> {
@@ -168,6 +182,77 @@ describe('known tokens', () => {
   })
 })
 
+describe('a key of another tenant that is in memory', () => {
+  test('costs a look-up, as one that nobody knows, and as little when it is asked about again at once', async () => {
+    const { ask, spend } = open()
+    const token = putKey()
+    await ask(ACME, token)
+    clock.advance(10_000)
+    await spend(GLOBEX, BURST - 1)
+    const reads = source.readCount
+    expect(await ask(GLOBEX, token)).toBe('known')
+    expect(await ask(GLOBEX, token)).toBe('known')
+    expect(source.readCount).toBe(reads + 1)
+    expect(await ask(GLOBEX)).toBe('refused')
+    clock.advance(10_000)
+    await spend(GLOBEX, BURST)
+    expect(await ask(GLOBEX, token)).toBe('refused')
+    expect(await ask(ACME, token)).toBe('known')
+  })
+
+  test('costs nothing after its own tenant asked, also when that had it read anew', async () => {
+    const { ask, spend } = open()
+    const token = putKey()
+    for (let turn = 0; turn < 2; turn++) {
+      await ask(ACME, token)
+      await settle()
+      await spend(GLOBEX, BURST)
+      expect([await ask(GLOBEX), await ask(GLOBEX, token)]).toEqual(['refused', 'known'])
+      clock.advance(45_000)
+    }
+    expect(source.readCount).toBe(2 * BURST + 2)
+  })
+
+  /** Whoever may not see it cannot find out that it is there, whatever its own tenant and others do meanwhile. */
+  test('is answered and refused when an unknown one is, in whatever pattern all ask', async () => {
+    const step = fc.oneof(
+      { weight: 6, arbitrary: fc.constantFrom('ACME', 'GLOBEX', 'INITECH') },
+      { weight: 3, arbitrary: fc.constantFrom(20, 1_000, 5_000, 9_999, 10_000, 45_000) },
+      { weight: 3, arbitrary: fc.constant('spend') },
+      { weight: 1, arbitrary: fc.constantFrom('import', 'distrust', 'trust') },
+    )
+    /** Its own tenant asks with a budget that is never spent. */
+    const payer = (name: string, turn: number): Verifier =>
+      name === 'ACME' ? { id: `acme ${turn}`, tenantId: TENANT_ACME } : name === 'GLOBEX' ? GLOBEX : INITECH
+
+    async function run(steps: readonly (string | number)[], token: string): Promise<unknown[]> {
+      const { ask, spend, cache } = open(source, { ratePerSecond: 1, burst: 2 })
+      const heard: unknown[] = []
+      for (const [turn, what] of steps.entries()) {
+        if (typeof what === 'number') clock.advance(what)
+        else if (what === 'spend') await Promise.all([spend(GLOBEX, 3), spend(INITECH, 3)])
+        else if (what === 'import') cache.evictUnknown()
+        else if (what === 'distrust') cache.distrust()
+        else if (what === 'trust') cache.trust()
+        else {
+          const answer = await ask(payer(what, turn), token)
+          if (what !== 'ACME') heard.push(answer === 'refused' ? 'refused' : 'not found')
+        }
+        await settle()
+      }
+      return heard
+    }
+
+    await fc.assert(
+      fc.asyncProperty(fc.array(step, { maxLength: 60 }), async (steps) => {
+        const foreign = await run(steps, putKey())
+        expect(foreign).toEqual(await run(steps, newToken()))
+      }),
+      { numRuns: 500 },
+    )
+  })
+})
+
 describe('failures', () => {
   test('a look-up that fails is paid for', async () => {
     const { ask, spend } = open()
@@ -196,7 +281,7 @@ describe('failures', () => {
 
   test('the time to wait is a whole number of seconds, at least one', async () => {
     const budget = createUnknownLookupBudget({
-      load: async () => ({ snapshot: null, stale: false }),
+      cache: UNKNOWN_TO_ALL,
       ratePerSecond: 0.1,
       burst: 1,
     })
@@ -212,8 +297,7 @@ describe('failures', () => {
 })
 
 test('accounts of verifiers are bounded', async () => {
-  const load = async () => ({ snapshot: null, stale: false }) as const
-  const budget = createUnknownLookupBudget({ load, burst: 1, verifiersMax: 10 })
+  const budget = createUnknownLookupBudget({ cache: UNKNOWN_TO_ALL, burst: 1, verifiersMax: 10 })
   for (let verifier = 0; verifier < 1_000; verifier++) {
     await budget.lookUp(hashToken('x'), 0, { id: `${verifier}`, tenantId: null })
   }
