@@ -3,7 +3,8 @@ import pg from 'pg'
 import { createPool } from '../../../src/db/pool.ts'
 import { createCreditStore } from '../../../src/keys/credit-store.ts'
 import { createKeySource } from '../../../src/keys/key-source.ts'
-import { createEnvelope } from '../../../src/secrets/envelope.ts'
+import { createNonceStore } from '../../../src/keys/nonce-store.ts'
+import { createEnvelope, type Envelope } from '../../../src/secrets/envelope.ts'
 import { createQuotaStore } from '../../../src/usage/quota-store.ts'
 import { createUsageStore } from '../../../src/usage/usage-store.ts'
 import type { DataPlaneDeps } from '../../../src/verify/data-plane.ts'
@@ -17,6 +18,8 @@ export interface PostgresFixture extends Pick<VerifyFixture, 'clock' | 'dataPlan
   readonly query: Query
   /** Asks as a verifier of the platform. */
   readonly client: VerifyClient
+  /** With which secrets are sealed. */
+  readonly envelope: Envelope
   /** Every statement that went to the database since the start. */
   readonly statements: string[]
   stop(): Promise<void>
@@ -35,13 +38,16 @@ export async function startPostgresFixture(makeDeps: (query: Query) => Partial<D
     onStatement: (sql) => statements.push(sql),
   })
   const nodeId = randomUUID()
+  const envelope = createEnvelope(randomBytes(32))
+  const nonceStore = createNonceStore({ pool, onPurgeFailure: () => undefined })
   const backing = {
-    source: createKeySource({ pool, envelope: createEnvelope(randomBytes(32)), nodeId }),
+    source: createKeySource({ pool, envelope, nodeId }),
     sink: createUsageStore(pool),
     /** For the verifiers that the fixture makes; tests seed their own. */
     put: async () => undefined,
     readRequestCount: (keyId: string) => readRequestCount(query, keyId),
     async close() {
+      await nonceStore.settle()
       await pool.end()
       await owner.end()
       await database.drop()
@@ -50,6 +56,7 @@ export async function startPostgresFixture(makeDeps: (query: Query) => Partial<D
   const fixture = await startVerifyFixture(backing, {
     quotaSink: createQuotaStore(pool, nodeId),
     creditStore: createCreditStore(pool),
+    nonceStore,
     ...makeDeps(query),
   })
   const platform = await seedTenant(query, { isPlatform: true, keyPrefix: 'kw' })
@@ -59,6 +66,7 @@ export async function startPostgresFixture(makeDeps: (query: Query) => Partial<D
     ...fixture,
     query,
     client,
+    envelope,
     statements,
     async stop() {
       client.close()

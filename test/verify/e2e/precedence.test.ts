@@ -3,6 +3,7 @@ import type { KeyConfig } from '../../../src/configs/effective-config.ts'
 import type { VerdictCode } from '../../../src/verify/verdict-code.ts'
 import { type PostgresFixture, startPostgresFixture } from './postgres-fixture.ts'
 import { type KeyOptions, readCredits, readQuota, readRequestCount, seedKey, seedTenant } from './seeding.ts'
+import { type SeededSigner, seedSigner, sign } from './signing.ts'
 
 /** What makes a rule deny: in the key, in its configuration, or in the request. */
 interface Fault {
@@ -11,6 +12,8 @@ interface Fault {
   readonly config?: KeyConfig
   readonly request?: Record<string, unknown>
   readonly asStranger?: true
+  /** In the signature of a signed request. */
+  readonly signature?: 'forged' | 'old' | 'replayed'
 }
 
 /** In the order of the published contract. The clock of these tests stands on a Wednesday. */
@@ -20,6 +23,9 @@ const FAULTS: { readonly [Code in VerdictCode]?: Fault } = {
   REVOKED: { key: { revokedAt: 1 } },
   DISABLED: { key: { disabledAt: 1 } },
   EXPIRED: { key: { expiresAt: 1 } },
+  SIGNATURE_INVALID: { signature: 'forged' },
+  SIGNATURE_EXPIRED: { signature: 'old' },
+  NONCE_REPLAYED: { signature: 'replayed' },
   ENVIRONMENT_MISMATCH: { request: { environment: 'TEST' } },
   IP_DENIED: { config: { ipAllowlist: ['192.0.2.0/24'] }, request: { ip: '198.51.100.7' } },
   USER_AGENT_DENIED: { config: { userAgents: ['orders-service/*'] }, request: { userAgent: 'curl/8' } },
@@ -56,13 +62,30 @@ async function seedFaults(faults: readonly Fault[], base: KeyOptions = {}) {
   const tenantId = await seedTenant(fixture.query, { suspendedAt })
   const key: KeyOptions = Object.assign({}, base, ...faults.map((fault) => fault.key))
   const config: KeyConfig = Object.assign({}, base.config, ...faults.map((fault) => fault.config))
-  return seedKey(fixture.query, tenantId, { ...key, config })
+  const signer = await seedSigner(fixture.query, fixture.envelope, tenantId, { ...key, config })
+  const usedUntil = new Date(fixture.clock.now() + 3_600_000)
+  await fixture.query('INSERT INTO nonces VALUES ($1, $2, $3)', [signer.keyId, USED_NONCE, usedUntil])
+  return signer
 }
 
-function ask(token: string, faults: readonly Fault[], rest: Record<string, unknown> = {}) {
-  const request: Record<string, unknown> = Object.assign({ key: token }, rest, ...faults.map((fault) => fault.request))
-  const isStranger = faults.some((fault) => fault.asStranger)
-  return fixture.client.ask(request, isStranger ? { verifier: stranger } : {})
+const USED_NONCE = 'used before'
+
+/** Shows the token, or signs where the signature has a fault. */
+function ask(key: SeededSigner, faults: readonly Fault[], rest: Record<string, unknown> = {}) {
+  const request: Record<string, unknown> = Object.assign({}, rest, ...faults.map((fault) => fault.request))
+  const signatures = new Set(faults.flatMap(({ signature }) => signature ?? []))
+  const verifier = faults.some((fault) => fault.asStranger) ? { verifier: stranger } : {}
+  if (signatures.size === 0) return fixture.client.ask({ key: key.token, ...request }, verifier)
+
+  const { method, path, ...others } = request
+  const signed = sign(key, {
+    timestamp: Math.floor(fixture.clock.now() / 1000) - (signatures.has('old') ? 3_600 : 0),
+    ...(signatures.has('replayed') && { nonce: USED_NONCE }),
+    ...(typeof method === 'string' && { method }),
+    ...(typeof path === 'string' && { path }),
+  })
+  const forged = signatures.has('forged') ? { signature: '0'.repeat(64) } : {}
+  return fixture.client.ask({ ...signed, ...forged, ...others }, { ...verifier, path: '/verify/signature' })
 }
 
 const PAIRS = CASES.flatMap((first, index) => CASES.slice(index + 1).map((second) => [first, second] as const))
@@ -70,8 +93,7 @@ const PAIRS = CASES.flatMap((first, index) => CASES.slice(index + 1).map((second
 test(`of two rules that deny, the earlier is the answer: all ${PAIRS.length} pairs`, async () => {
   for (const [[first, firstFault], [second, secondFault]] of PAIRS) {
     const faults = [firstFault, secondFault]
-    const { token } = await seedFaults(faults)
-    const { body } = await ask(token, faults)
+    const { body } = await ask(await seedFaults(faults), faults)
     expect([body.valid, body.code], `${first} and ${second}`).toEqual([false, first])
   }
 })
@@ -79,8 +101,7 @@ test(`of two rules that deny, the earlier is the answer: all ${PAIRS.length} pai
 test('of all rules at once, each is the answer when those before it are mended', async () => {
   for (const [index, [code]] of CASES.entries()) {
     const faults = CASES.slice(index).map(([, fault]) => fault)
-    const { token } = await seedFaults(faults)
-    expect((await ask(token, faults)).body.code).toBe(code)
+    expect((await ask(await seedFaults(faults), faults)).body.code).toBe(code)
   }
 })
 
@@ -89,7 +110,7 @@ test.each(CASES)('a request that is denied with %s consumes no limit, no quota a
   const key = await seedFaults([fault], { config: limits, credits: { amount: 100 } })
   const aggregate = { aggregate: limits }
   await fixture.query('UPDATE tenants SET config = $2 WHERE id = $1', [key.tenantId, aggregate])
-  for (const cost of [1, 5, 1]) expect((await ask(key.token, [fault], { cost })).body.code).toBe(code)
+  for (const cost of [1, 5, 1]) expect((await ask(key, [fault], { cost })).body.code).toBe(code)
 
   await fixture.dataPlane.flush()
   const counts = [key.keyId, key.tenantId].flatMap((id) => [
