@@ -13,6 +13,7 @@ import { createPool } from './db/pool.ts'
 import { createTransactionRunner } from './db/transaction.ts'
 import { listGraphQLMetrics } from './graphql/graphql-metrics.ts'
 import { createGraphQLRoute } from './graphql/graphql-route.ts'
+import { createLargeBodyReader } from './graphql/large-body.ts'
 import { loadOperationManifest } from './graphql/operation-manifest-file.ts'
 import { createPersistedOperations } from './graphql/persisted-operations.ts'
 import { createPoints } from './graphql/points.ts'
@@ -288,6 +289,7 @@ export async function createApp(options: AppOptions): Promise<App> {
     perActor: config.GRAPHQL_POINTS_PER_MINUTE,
     perAddress: config.GRAPHQL_ANONYMOUS_POINTS_PER_MINUTE,
   })
+  const largeBodies = createLargeBodyReader()
   const graphql = createGraphQLRoute({
     schema,
     commands,
@@ -309,6 +311,7 @@ export async function createApp(options: AppOptions): Promise<App> {
     corsOrigins: config.CORS_ORIGINS,
     points,
     operations: createPersistedOperations(manifest, config.PERSISTED_OPERATIONS === 'required'),
+    largeBodies,
     logger,
     isUnavailable,
     isGone,
@@ -352,7 +355,7 @@ export async function createApp(options: AppOptions): Promise<App> {
     await requestPurge.stop()
     await keyJobs.stop()
     await keyWork.stop()
-    await passwords.stop()
+    await Promise.all([passwords.stop(), largeBodies.stop()])
     await prisma.$disconnect()
     await pool.end()
   }

@@ -35,7 +35,11 @@ export type OperationParams = {
 
 /** What a POST asks for, from its body (GraphQL over HTTP §5.4). Throws MALFORMED_BODY and VALIDATION_FAILED. */
 export function readBodyParams(text: string): OperationParams {
-  const body = parseJson(text)
+  return readParsedBody(parseJson(text))
+}
+
+/** The same from a body that is parsed already. */
+export function readParsedBody(body: unknown): OperationParams {
   if (Array.isArray(body)) {
     throw new KeywardError('VALIDATION_FAILED', 'Send one operation at a time, not a list of them.')
   }

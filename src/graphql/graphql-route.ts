@@ -16,7 +16,8 @@ import { costLimits } from './cost-limits.ts'
 import { documentLimits } from './document-limits.ts'
 import { errorFormat } from './format-error.ts'
 import { sendGraphiql, wantsGraphiql } from './graphiql.ts'
-import { type OperationParams, readBodyParams, readUrlParams } from './graphql-params.ts'
+import { type OperationParams, readBodyParams, readParsedBody, readUrlParams } from './graphql-params.ts'
+import { type LargeBodyReader, type LongText, receiveChunks } from './large-body.ts'
 import { BODY_BYTES_MAX, DOCUMENTS_REMEMBERED_MAX, LARGE_BODIES_MAX, LARGE_BODY_BYTES_MAX } from './limits.ts'
 import type { PersistedOperations } from './persisted-operations.ts'
 import type { Points } from './points.ts'
@@ -26,7 +27,8 @@ export interface GraphQLRouteDeps {
   readonly schema: GraphQLSchema
   readonly commands: CommandRunner
   readonly identify: (req: IncomingMessage, requestId: string) => Promise<Caller>
-  readonly services: Omit<GraphQLContext, 'caller' | 'provenUserIds' | 'changedIds' | 'execute'>
+  readonly services: Omit<GraphQLContext, 'caller' | 'provenUserIds' | 'changedIds' | 'longTexts' | 'execute'>
+  readonly largeBodies: LargeBodyReader
   /** Origins whose pages may read answers; empty: none but our own. */
   readonly corsOrigins: readonly string[]
   /** What each caller may spend. */
@@ -45,7 +47,11 @@ interface ServerContext {
   readonly nodeResponse: ServerResponse
   readonly requestId: string
   readonly params: OperationParams
+  readonly longTexts: readonly LongText[]
 }
+
+/** What a request says is to be executed. */
+type Asked = Pick<ServerContext, 'params' | 'longTexts'>
 
 export const GRAPHQL_PATH = '/graphql'
 
@@ -61,7 +67,7 @@ const METHODS = ['GET', 'HEAD', 'POST', 'OPTIONS'] as const
 export function createGraphQLRoute(deps: GraphQLRouteDeps): Route {
   const origins = new Set(deps.corsOrigins)
   const yoga = createServer(deps)
-  const readPost = createReadPost(deps.identify)
+  const readPost = createReadPost(deps)
 
   return {
     method: '*',
@@ -72,8 +78,8 @@ export function createGraphQLRoute(deps: GraphQLRouteDeps): Route {
       if (wantsGraphiql(req)) return deps.operations.isRequired ? refuseGraphiql() : sendGraphiql(req, res, requestId)
       refuseMethod(req)
       refuseForgery(req)
-      const params = req.method === 'POST' ? await readPost(req, requestId) : readUrlParams(req.url ?? '')
-      const context = { nodeRequest: req, nodeResponse: res, requestId, params }
+      const asked = req.method === 'POST' ? await readPost(req, requestId) : inShort(readUrlParams(req.url ?? ''))
+      const context = { nodeRequest: req, nodeResponse: res, requestId, ...asked }
       const response = await yoga.handleNodeRequestAndResponse(toYogaRequest(req), res, context)
       await send(res, response, requestId)
     },
@@ -99,7 +105,8 @@ function createServer(deps: GraphQLRouteDeps) {
     logging: false,
     maskedErrors: false,
     plugins: [takeParams(deps.operations), documentLimits(), costLimits(deps.points), errorFormat(deps)],
-    context: async ({ nodeRequest, requestId }) => createContext(deps, await deps.identify(nodeRequest, requestId)),
+    context: async ({ nodeRequest, requestId, longTexts }) =>
+      createContext(deps, await deps.identify(nodeRequest, requestId), longTexts),
   })
 }
 
@@ -111,13 +118,18 @@ function takeParams(operations: PersistedOperations): Plugin<object, ServerConte
   }
 }
 
-function createContext({ commands, services }: GraphQLRouteDeps, caller: Caller): GraphQLContext {
+function createContext(
+  { commands, services }: GraphQLRouteDeps,
+  caller: Caller,
+  longTexts: readonly LongText[],
+): GraphQLContext {
   const changedIds = new Set<string>()
   return {
     ...services,
     caller,
     provenUserIds: new Set(),
     changedIds,
+    longTexts,
     async execute(command, input) {
       try {
         const result = await commands.run(command, caller, input)
@@ -158,29 +170,29 @@ function refuseForgery(req: IncomingMessage): void {
 /**
  * Strangers may send little. Who wants to send more has to say how much, and who it is, before any of it is read.
  */
-function createReadPost(identify: GraphQLRouteDeps['identify']) {
-  const largeBodies = createSemaphore({ concurrentMax: LARGE_BODIES_MAX, waitingMax: 0 })
+function createReadPost({ identify, largeBodies }: GraphQLRouteDeps) {
+  const places = createSemaphore({ concurrentMax: LARGE_BODIES_MAX, waitingMax: 0 })
 
-  function readLarge(req: IncomingMessage): Promise<string> {
-    const reading = largeBodies.run(() => settleWithin(req, readBody(req, LARGE_BODY_BYTES_MAX)))
+  function readLarge(req: IncomingMessage): Promise<Asked> {
+    const reading = places.run(async () => {
+      const { value, longTexts } = await largeBodies.parse(await receiveChunks(req, LARGE_BODY_BYTES_MAX))
+      return { params: readParsedBody(value), longTexts }
+    })
     if (reading !== null) return reading
     throw new KeywardError('UNAVAILABLE', 'Too many large requests are under way.', { retryAfterSeconds: 1 })
   }
 
-  return async (req: IncomingMessage, requestId: string): Promise<OperationParams> => {
+  return async (req: IncomingMessage, requestId: string): Promise<Asked> => {
     const mediaTypeError = findMediaTypeError(req)
     if (mediaTypeError !== null) throw mediaTypeError
     const isLarge = Number(req.headers['content-length'] ?? 0) > BODY_BYTES_MAX
     const mayBeLarge = isLarge && (await identify(req, requestId)).actor.kind !== 'anonymous'
-    return readBodyParams(mayBeLarge ? await readLarge(req) : await readBody(req, BODY_BYTES_MAX))
+    return mayBeLarge ? readLarge(req) : inShort(readBodyParams(await readBody(req, BODY_BYTES_MAX)))
   }
 }
 
-/** A body whose sender goes away never arrives; what waits for it must not wait for ever. */
-function settleWithin(req: IncomingMessage, body: Promise<string>): Promise<string> {
-  const { promise, reject } = Promise.withResolvers<never>()
-  req.once('close', () => reject(new KeywardError('REQUEST_TIMEOUT', 'The body did not arrive.')))
-  return Promise.race([body, promise])
+function inShort(params: OperationParams): Asked {
+  return { params, longTexts: [] }
 }
 
 /** The body was read already; another one keeps Yoga from waiting for it. HEAD is a GET whose answer Node cuts short. */

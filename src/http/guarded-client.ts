@@ -10,8 +10,8 @@ import { type AddressKind, createAddressJudge } from './public-address.ts'
  * answer differently. Each redirect is judged like the first URL. Nothing of our own is sent along.
  */
 export interface GuardedClient {
-  /** Gets a text. Never rejects because of what the other side does. */
-  getText(url: string, bounds: GetBounds): Promise<GetResult>
+  /** Gets what is there, in the pieces in which it comes. Never rejects because of what the other side does. */
+  getBytes(url: string, bounds: GetBounds): Promise<GetResult>
 }
 
 export interface GetBounds {
@@ -21,7 +21,7 @@ export interface GetBounds {
 }
 
 export type GetResult =
-  | { readonly ok: true; readonly text: string }
+  | { readonly ok: true; readonly chunks: readonly Buffer[] }
   /** `detail` is for the customer: it says nothing of what our network looks like. */
   | { readonly ok: false; readonly detail: string }
 
@@ -39,12 +39,12 @@ class Refusal extends Error {}
 export function createGuardedClient({ allowedRanges, resolve = resolveAll }: GuardedClientOptions): GuardedClient {
   const judge = createAddressJudge(allowedRanges)
 
-  async function follow(url: string, bounds: GetBounds, signal: AbortSignal): Promise<string> {
+  async function follow(url: string, bounds: GetBounds, signal: AbortSignal): Promise<readonly Buffer[]> {
     let target = url
     for (let redirects = 0; redirects <= REDIRECTS_MAX; redirects++) {
       const { parsed, address } = await chooseAddress(target, signal)
       const answer = await get(parsed, address, bounds.bytesMax, signal)
-      if (answer.text !== null) return answer.text
+      if (answer.chunks !== null) return answer.chunks
       if (!URL.canParse(answer.location, target)) throw new Refusal('The URL redirects to something that is no URL.')
       target = new URL(answer.location, target).href
     }
@@ -63,10 +63,10 @@ export function createGuardedClient({ allowedRanges, resolve = resolveAll }: Gua
   }
 
   return {
-    async getText(url, bounds) {
+    async getBytes(url, bounds) {
       const signal = AbortSignal.timeout(bounds.deadlineMs)
       try {
-        return { ok: true, text: await follow(url, bounds, signal) }
+        return { ok: true, chunks: await follow(url, bounds, signal) }
       } catch (error) {
         if (error instanceof Refusal) return { ok: false, detail: error.message }
         if (signal.aborted)
@@ -94,7 +94,7 @@ function readUrl(url: string): URL {
   return parsed
 }
 
-type Answer = { readonly text: string } | { readonly text: null; readonly location: string }
+type Answer = { readonly chunks: readonly Buffer[] } | { readonly chunks: null; readonly location: string }
 
 function get(url: URL, address: string, bytesMax: number, signal: AbortSignal): Promise<Answer> {
   const { promise, resolve, reject } = Promise.withResolvers<Answer>()
@@ -117,7 +117,7 @@ function get(url: URL, address: string, bytesMax: number, signal: AbortSignal): 
     }
     if (statusCode >= 300 && statusCode < 400 && received.location !== undefined) {
       const { location } = received
-      return settle(() => resolve({ text: null, location }))
+      return settle(() => resolve({ chunks: null, location }))
     }
     if (statusCode !== 200) return settle(() => reject(new Refusal(`The URL answers with the status ${statusCode}.`)))
     const chunks: Buffer[] = []
@@ -127,7 +127,7 @@ function get(url: URL, address: string, bytesMax: number, signal: AbortSignal): 
       chunks.push(chunk)
       if (bytes > bytesMax) settle(() => reject(new Refusal(`The URL answers with more than ${bytesMax} bytes.`)))
     })
-    res.once('end', () => resolve({ text: Buffer.concat(chunks).toString('utf8') }))
+    res.once('end', () => resolve({ chunks }))
     res.once('error', reject)
     res.once('aborted', () => reject(new Error('The answer ended too early.')))
   })

@@ -5,8 +5,8 @@ import type { Command, TenantWork } from '../commands/command.ts'
 import { formatPublicId } from '../public-id.ts'
 import { upsertScopes } from '../scopes/scope-upsert.ts'
 import { findTenantId } from '../tenants/tenant-store.ts'
-import { type Generated, type GeneratedScope, generateScopes, type Strategy } from './generate-scopes.ts'
-import type { OpenApiSummary } from './openapi-operation.ts'
+import type { GeneratedScope, Strategy } from './generate-scopes.ts'
+import type { OpenApiGeneration } from './openapi-reader.ts'
 import { findNamingIssues, type MethodAction } from './openapi-rules.ts'
 import { findSourceIssues, type OpenApiSource, type OpenApiSourceInput } from './openapi-source.ts'
 import { replaceOperations } from './operation-store.ts'
@@ -30,12 +30,7 @@ export interface GeneratedFromOpenApi {
   readonly imported: BulkCounts | null
 }
 
-interface Prepared {
-  readonly summary: OpenApiSummary
-  readonly generated: Generated
-}
-
-export type GenerateFromOpenApi = Command<GenerateFromOpenApiInput, GeneratedFromOpenApi, Prepared>
+export type GenerateFromOpenApi = Command<GenerateFromOpenApiInput, GeneratedFromOpenApi, OpenApiGeneration>
 
 /**
  * Derive scopes from an API's document, and bring them into the catalogue if asked to. The document is fetched and read
@@ -50,27 +45,24 @@ export function generateFromOpenApiCommand({ source }: { readonly source: OpenAp
       tenantId: await findTenantId(find, tenantId),
     }),
     validate: (input) => [...findSourceIssues(input), ...findNamingIssues(input)],
-    async prepare(input) {
+    prepare: (input) => {
       const { namespace, strategy, wildcards, actions } = input
-      const summary = await source.read(input)
-      const generated = generateScopes(summary, {
+      return source.generate(input, {
         strategy: strategy ?? 'PATH_RESOURCE',
         namespace,
         wildcards,
         actions: Object.fromEntries((actions ?? []).map(({ method, action }) => [method, action])),
       })
-      return { summary, generated }
     },
-    async execute({ tenantId, ...work }, input, { summary, generated }) {
+    async execute({ tenantId, ...work }, input, generation) {
       if (tenantId === null) throw new Error('generate-from-openapi ran outside a tenant.')
-      const { title, version, operations } = summary
-      const { scopes, warnings } = generated
+      const { title, version, operationCount, scopes, warnings } = generation
       const strategy = input.strategy ?? 'PATH_RESOURCE'
       const imported =
-        input.import === true ? await importGenerated({ ...work, tenantId }, input.namespace, summary, generated) : null
-      const counted = { operationCount: operations.length, scopeCount: scopes.length }
+        input.import === true ? await importGenerated({ ...work, tenantId }, input.namespace, generation) : null
+      const counted = { operationCount, scopeCount: scopes.length }
       return {
-        value: { title, version, operationCount: operations.length, scopes, warnings, imported },
+        value: { title, version, operationCount, scopes, warnings, imported },
         audit: [
           {
             tenantId,
@@ -91,8 +83,7 @@ export function generateFromOpenApiCommand({ source }: { readonly source: OpenAp
 async function importGenerated(
   work: TenantWork,
   namespace: string,
-  { basePath }: OpenApiSummary,
-  { scopes, operations }: Generated,
+  { basePath, scopes, operations }: OpenApiGeneration,
 ): Promise<BulkCounts> {
   const { tenantId, actor } = work
   requirePermission(actor, 'openapi:write', tenantId, 'Importing')

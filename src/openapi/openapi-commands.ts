@@ -1,5 +1,6 @@
 import type { GuardedClient } from '../http/guarded-client.ts'
-import { analyzeOpenApi, type OpenApiAnalysis } from './analyze-openapi.ts'
+import { analyzeOpenApi } from './analyze-openapi.ts'
+import type { OpenApiAnalysis } from './count-strategies.ts'
 import { type GenerateFromOpenApi, generateFromOpenApiCommand } from './generate-from-openapi.ts'
 import { createOpenApiReader } from './openapi-reader.ts'
 import { createOpenApiSource, type OpenApiSourceInput } from './openapi-source.ts'

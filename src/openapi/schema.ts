@@ -1,7 +1,8 @@
 import type { BulkCounts } from '../commands/bulk-result.ts'
 import { builder } from '../graphql/builder.ts'
+import type { GraphQLContext } from '../graphql/context.ts'
 import { commandErrors } from '../graphql/user-errors.ts'
-import type { OpenApiAnalysis, StrategyCounts } from './analyze-openapi.ts'
+import type { OpenApiAnalysis, StrategyCounts } from './count-strategies.ts'
 import type { GeneratedFromOpenApi } from './generate-from-openapi.ts'
 import type { GeneratedScope, Strategy } from './generate-scopes.ts'
 
@@ -32,6 +33,15 @@ const sourceFields = (t: InputFields) => ({
     description: 'Instead of `document`: where it is fetched from, by https, from a public address, within 10 seconds.',
   }),
 })
+
+/** A document that came in a large body as its bytes, so that nobody has to look into the text. */
+function takeBytes<Input extends { readonly document?: string | null | undefined }>(
+  input: Input,
+  { longTexts }: GraphQLContext,
+) {
+  const longText = longTexts.find(({ text }) => text === input.document)
+  return { ...input, document: longText?.bytes ?? input.document }
+}
 
 const OpenApiActionInput = builder.inputType('OpenApiActionInput', {
   description: 'What a method does, in the place of the usual.',
@@ -115,7 +125,7 @@ builder.mutationField('scopesFromOpenApi', (t) =>
       'Derive scopes from an OpenAPI document, and import them if asked to: new ones are created, the descriptions of others brought up to date, none deleted or switched on. The operations are kept in the place of those that the namespace had, so that `/verify` can tell with `requireOperationScope` which scope a method and path need. Requires `openapi:generate`.',
     errors: commandErrors('VALIDATION_FAILED', 'CONFLICT', 'NOT_FOUND'),
     args: { input: t.arg({ type: ScopesFromOpenApiInput, required: true, description: 'From what, and how.' }) },
-    resolve: (_root, { input }, ctx) => ctx.execute(ctx.openApi.generate, input),
+    resolve: (_root, { input }, ctx) => ctx.execute(ctx.openApi.generate, takeBytes(input, ctx)),
   }),
 )
 
@@ -162,6 +172,6 @@ builder.queryField('openApiAnalysis', (t) =>
       tenantPermission: { permission: 'openapi:generate', tenantId },
     }),
     args: { input: t.arg({ type: OpenApiAnalysisInput, required: true, description: 'The document.' }) },
-    resolve: (_root, { input }, ctx) => ctx.openApi.analyze(input),
+    resolve: (_root, { input }, ctx) => ctx.openApi.analyze(takeBytes(input, ctx)),
   }),
 )

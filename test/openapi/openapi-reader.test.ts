@@ -4,31 +4,35 @@ import { openApi, PETSTORE } from './documents.ts'
 
 const reader = createOpenApiReader()
 
+function read(text: string, from = reader) {
+  return from.generate([new TextEncoder().encode(text)], { strategy: 'PATH_RESOURCE', namespace: 'ns' })
+}
+
 async function operationsOf(text: string): Promise<readonly string[]> {
-  const reading = await reader.read(text)
+  const reading = await read(text)
   if (!reading.ok) throw new Error(reading.detail)
-  return reading.summary.operations.map(({ method, path }) => `${method} ${path}`)
+  return reading.value.operations.map(({ method, path }) => `${method} ${path}`)
 }
 
 async function faultOf(text: string, from = reader): Promise<string> {
-  const reading = await from.read(text)
+  const reading = await read(text, from)
   return reading.ok ? 'none' : reading.detail
 }
 
 describe('a document', () => {
   test('of OpenAPI 3.0 in YAML is read with its title, version and base path', async () => {
-    const reading = await reader.read(PETSTORE)
+    const reading = await read(PETSTORE)
     expect(reading).toMatchObject({
       ok: true,
-      summary: { title: 'Swagger Petstore - OpenAPI 3.0', version: '1.0.27-SNAPSHOT', basePath: '/api/v3' },
+      value: { title: 'Swagger Petstore - OpenAPI 3.0', version: '1.0.27-SNAPSHOT', basePath: '/api/v3' },
     })
   })
 
   test('of OpenAPI 3.1 in JSON and of Swagger 2.0 is read', async () => {
     expect(await operationsOf(openApi({ 'GET /pets': {}, 'POST /pets': {} }))).toEqual(['GET /pets', 'POST /pets'])
     const swagger = 'swagger: "2.0"\ninfo: {title: Pets, version: "1"}\nbasePath: /v2/\npaths:\n  /pets:\n    get: {}\n'
-    expect(await reader.read(swagger)).toMatchObject({
-      summary: { basePath: '/v2', operations: [{ method: 'GET', path: '/pets' }] },
+    expect(await read(swagger)).toMatchObject({
+      value: { basePath: '/v2', operations: [{ method: 'GET', path: '/pets' }] },
     })
   })
 
@@ -128,14 +132,14 @@ test('while a document is read, everything else goes on', async () => {
   let turns = 0
   const ticking = setInterval(() => turns++, 5)
   const lines = Array.from({ length: 20_000 }, (_, index) => `  k${index}: {a: [1, 2, 3], b: "text"}`)
-  await reader.read(`openapi: 3.1.0\ninfo: {title: a, version: "1"}\npaths: {}\nx-large:\n${lines.join('\n')}\n`)
+  await read(`openapi: 3.1.0\ninfo: {title: a, version: "1"}\npaths: {}\nx-large:\n${lines.join('\n')}\n`)
   clearInterval(ticking)
   expect(turns).toBeGreaterThan(10)
 })
 
 test('more documents than can be read or wait are told to come again', async () => {
   const crowded = createOpenApiReader()
-  const readings = await Promise.allSettled(Array.from({ length: 12 }, () => crowded.read(PETSTORE)))
+  const readings = await Promise.allSettled(Array.from({ length: 12 }, () => read(PETSTORE, crowded)))
   const refused = readings.filter(({ status }) => status === 'rejected')
   expect(refused).toHaveLength(2)
   expect(refused[0]).toMatchObject({ reason: { code: 'UNAVAILABLE', retryAfterSeconds: 5 } })
