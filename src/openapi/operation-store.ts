@@ -4,24 +4,37 @@ import type { Work } from '../commands/command.ts'
 import { isUnavailable } from '../db/database-failures.ts'
 import { KeywardError } from '../errors/keyward-error.ts'
 import type { OperationSource } from '../verify/operations/find-matcher.ts'
+import type { OperationRecord } from '../verify/operations/operation-matcher.ts'
 import type { NeededScope } from './generate-scopes.ts'
 
 /** Operations that a tenant can keep, of all namespaces together. It bounds what a server holds in memory for it. */
 export const KEPT_OPERATIONS_MAX = 20_000
 
-const FIND_OPERATIONS = {
-  name: 'find-operations',
-  query_timeout: 2_000,
-  text: `SELECT method, path, base_path AS "basePath", scope FROM openapi_operations
-          WHERE tenant_id = $1 ORDER BY id DESC LIMIT ${KEPT_OPERATIONS_MAX}`,
-}
+/** Rows that are taken from the database in one go, which takes a millisecond or two. Verifications are answered in between. */
+const FETCHED_AT_ONCE = 500
+
+const OPEN_OPERATIONS = `DECLARE operations NO SCROLL CURSOR FOR
+  SELECT method, path, base_path AS "basePath", scope FROM openapi_operations
+   WHERE tenant_id = $1 ORDER BY id DESC LIMIT ${KEPT_OPERATIONS_MAX}`
+const FETCH_OPERATIONS = `FETCH ${FETCHED_AT_ONCE} FROM operations`
+const BOUNDS = { query_timeout: 2_000 }
 
 /** Reads operations for verification. Rejects with UNAVAILABLE when the database does not answer. */
 export function createOperationSource(pool: pg.Pool): OperationSource {
   return {
     async findOperations(tenantId) {
       try {
-        return (await pool.query({ ...FIND_OPERATIONS, values: [tenantId] })).rows
+        const client = await pool.connect()
+        // A connection on which something failed is in the middle of a transaction, or of nobody knows what.
+        let failure: Error | undefined
+        try {
+          return await readOperations(client, tenantId)
+        } catch (error) {
+          failure = error instanceof Error ? error : new Error(String(error))
+          throw error
+        } finally {
+          client.release(failure)
+        }
       } catch (error) {
         if (!isUnavailable(error)) throw error
         const detail = 'The database cannot be reached right now.'
@@ -29,6 +42,23 @@ export function createOperationSource(pool: pg.Pool): OperationSource {
       }
     },
   }
+}
+
+/** All as they were at one moment: an import that commits meanwhile shows in none of them. */
+async function readOperations(client: pg.PoolClient, tenantId: string): Promise<readonly OperationRecord[]> {
+  const ask = (text: string, values: readonly string[] = []) =>
+    client.query<OperationRecord>({ ...BOUNDS, text, values: [...values] })
+  await ask('BEGIN READ ONLY')
+  await ask(OPEN_OPERATIONS, [tenantId])
+  const operations: OperationRecord[] = []
+  let isOver = false
+  while (!isOver) {
+    const { rows } = await ask(FETCH_OPERATIONS)
+    operations.push(...rows)
+    isOver = rows.length < FETCHED_AT_ONCE
+  }
+  await ask('COMMIT')
+  return operations
 }
 
 /**
@@ -51,8 +81,13 @@ export async function replaceOperations(
     )
   }
   for (const chunk of chunksOf(operations)) {
-    await tx.openApiOperation.createMany({
-      data: chunk.map((operation) => ({ id: newId(), tenantId, namespace, basePath, ...operation, createdAt: now })),
-    })
+    const column = <Name extends keyof NeededScope>(name: Name) => chunk.map((operation) => operation[name])
+    const ids = chunk.map(newId)
+    // By hand: Prisma would spend longer on planning the statement than PostgreSQL on executing it, and all others wait then.
+    await tx.$executeRaw`
+      INSERT INTO openapi_operations (id, tenant_id, namespace, method, path, base_path, scope, created_at)
+      SELECT id, ${tenantId}::uuid, ${namespace}, method, path, ${basePath}, scope, ${now}
+        FROM unnest(${ids}::uuid[], ${column('method')}::text[], ${column('path')}::text[], ${column('scope')}::text[])
+             AS given (id, method, path, scope)`
   }
 }
