@@ -2,6 +2,7 @@ import type { BulkCounts } from '../commands/bulk-result.ts'
 import { builder } from '../graphql/builder.ts'
 import type { GraphQLContext } from '../graphql/context.ts'
 import { commandErrors } from '../graphql/user-errors.ts'
+import { inTurns } from '../lib/in-turns.ts'
 import type { OpenApiAnalysis, StrategyCounts } from './count-strategies.ts'
 import type { GeneratedFromOpenApi } from './generate-from-openapi.ts'
 import type { GeneratedScope, Strategy } from './generate-scopes.ts'
@@ -95,6 +96,9 @@ const BulkCountsType = builder.objectRef<BulkCounts>('BulkCounts').implement({
   }),
 })
 
+/** Scopes that are put into an answer in one go, which takes a millisecond or two. */
+const SCOPES_AT_ONCE = 100
+
 const ScopesFromOpenApiPayload = builder.objectRef<GeneratedFromOpenApi>('ScopesFromOpenApiPayload').implement({
   description: 'The scopes that were derived.',
   fields: (t) => ({
@@ -104,7 +108,7 @@ const ScopesFromOpenApiPayload = builder.objectRef<GeneratedFromOpenApi>('Scopes
     scopes: t.field({
       type: [GeneratedScopeType],
       description: 'The scopes by name, wildcards among them; at most 20,000.',
-      resolve: ({ scopes }) => [...scopes],
+      resolve: ({ scopes }) => inTurns(scopes, SCOPES_AT_ONCE),
     }),
     warnings: t.stringList({
       description: 'What could not be derived; at most 101.',
