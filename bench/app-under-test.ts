@@ -1,6 +1,6 @@
 import { appServer, type BenchDatabase } from './bench-database.ts'
-import type { LoadOrder, LoadResult, Pace } from './load-order.ts'
-import { type LoadProcess, type ServerUnderTest, startServer } from './processes.ts'
+import type { LoadOrder, Pace } from './load-order.ts'
+import { type LoadProcess, type Measurement, type ServerUnderTest, startServer } from './processes.ts'
 
 /** The whole server on a database of the bench, and requests about keys of it by their numbers. */
 
@@ -39,7 +39,7 @@ export function orderOnce(
 }
 
 /** Loads, and fails unless every answer was VALID. */
-export async function runValid(load: LoadProcess, order: LoadOrder, server: ServerUnderTest): Promise<LoadResult> {
+export async function runValid(load: LoadProcess, order: LoadOrder, server: ServerUnderTest): Promise<Measurement> {
   const measured = await load.run(order, server)
   if (measured.validCount === measured.requests) return measured
   throw new Error(

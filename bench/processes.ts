@@ -21,6 +21,8 @@ export interface ServerStart {
   readonly env?: Readonly<Record<string, string>>
   /** Whether a database works beside it, which must have its turn on the processors too. */
   readonly sharesMachine?: boolean
+  /** Whether its threads may run on any processor: for what is measured of their living together. */
+  readonly isPinned?: boolean
 }
 
 const directory = import.meta.dirname
@@ -30,20 +32,20 @@ const ADDRESS = /http:\/\/127\.0\.0\.1:(\d+)/
 
 /** Resolves when the server has printed its address. */
 export async function startServer(start: ServerStart): Promise<ServerUnderTest> {
-  const { file, args = [], nodeArgs = [], env = {}, sharesMachine = false } = start
+  const { file, args = [], nodeArgs = [], env = {}, sharesMachine = false, isPinned = true } = start
   const reporter = ['--import', `${directory}/servers/report-process.ts`]
   const child = spawn(process.execPath, [...reporter, ...nodeArgs, file, ...args], {
     stdio: ['ignore', 'pipe', 'inherit', 'ipc'],
     env: { ...process.env, ...env },
   })
-  settle(child.pid, 'server', sharesMachine)
+  if (isPinned) settle(child.pid, 'server', sharesMachine)
   const { stdout } = child
   if (stdout === null) throw new Error('The server has no output.')
   for await (const line of createInterface({ input: stdout })) {
     const port = Number(ADDRESS.exec(line)?.[1])
     if (Number.isNaN(port)) continue
     // Threads that were started meanwhile.
-    settle(child.pid, 'server', sharesMachine)
+    if (isPinned) settle(child.pid, 'server', sharesMachine)
     stdout.resume()
     return {
       port,

@@ -8,6 +8,7 @@ import { graphqlSection } from './sections/graphql.ts'
 import { httpSection } from './sections/http.ts'
 import { inProcessSection } from './sections/in-process.ts'
 import { memorySection } from './sections/memory.ts'
+import { openApiSection } from './sections/openapi.ts'
 
 /**
  * `npm run bench` measures what needs nothing but this package, in about two minutes; `npm run bench -- --all`
@@ -21,6 +22,7 @@ const SECTIONS: readonly Section[] = [
   inProcessSection,
   graphqlSection,
   databaseSection,
+  openApiSection,
   memorySection,
   betterAuthSection,
 ]

@@ -1,6 +1,7 @@
 import { formatPublicId } from '../../src/public-id.ts'
-import { appServer, BENCH_ADMIN, prepareDatabase } from '../bench-database.ts'
+import { appServer, prepareDatabase } from '../bench-database.ts'
 import { type Contender, holdContest } from '../contest.ts'
+import { logIn } from '../graphql-client.ts'
 import { benchTenantId, HOT_KEYS } from '../keys.ts'
 import { type LoadOrder, UNIQUE_PLACE } from '../load-order.ts'
 import { startPostgres } from '../postgres.ts'
@@ -52,10 +53,6 @@ const CREATE = `mutation Create($input: ApiKeyCreateInput!) {
     ... on ApiKeyCreatePayload { token apiKey { id name start status scopes } }
     ... on UserError { code message }
   }
-}`
-
-const LOG_IN = `mutation LogIn($input: SessionCreateInput!) {
-  sessionCreate(input: $input) { ... on SessionCreatePayload { accessToken } }
 }`
 
 interface Servers {
@@ -118,15 +115,3 @@ async function measure(
 }
 
 const BARE = 0
-
-async function logIn(port: number): Promise<string> {
-  const response = await fetch(`http://127.0.0.1:${port}/graphql`, {
-    method: 'POST',
-    headers: { 'content-type': 'application/json' },
-    body: JSON.stringify({ query: LOG_IN, variables: { input: BENCH_ADMIN } }),
-  })
-  const text = await response.text()
-  const accessToken = /"accessToken":"([^"]+)"/.exec(text)?.[1]
-  if (accessToken === undefined) throw new Error(`The admin of the bench cannot log in: ${text}`)
-  return accessToken
-}
