@@ -8,7 +8,7 @@ import type { Clock } from '../lib/clock.ts'
 import type { OpenApiCommands } from '../openapi/openapi-commands.ts'
 import type { TenantCommands } from '../tenants/tenant-commands.ts'
 import type { UserCommands } from '../users/user-commands.ts'
-import type { LongText } from './large-body.ts'
+import type { LongText } from './long-texts.ts'
 
 /** What a resolver has at hand. It reads through finders that start from a tenant, and writes through commands alone. */
 export interface GraphQLContext {
@@ -17,7 +17,7 @@ export interface GraphQLContext {
   readonly provenUserIds: Set<string>
   /** What commands of this request returned, by UUID: whoever may change a thing may be shown what became of it. */
   readonly changedIds: ReadonlySet<string>
-  /** Texts of the variables that came in a large body, for fields that can do with the bytes. */
+  /** Texts of the variables that something else stands for. */
   readonly longTexts: readonly LongText[]
   readonly clock: Clock
   readonly prisma: PrismaClient

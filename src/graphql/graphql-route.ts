@@ -17,8 +17,9 @@ import { documentLimits } from './document-limits.ts'
 import { errorFormat } from './format-error.ts'
 import { sendGraphiql, wantsGraphiql } from './graphiql.ts'
 import { type OperationParams, readBodyParams, readParsedBody, readUrlParams } from './graphql-params.ts'
-import { type LargeBodyReader, type LongText, receiveChunks } from './large-body.ts'
+import { type LargeBodyReader, receiveChunks } from './large-body.ts'
 import { BODY_BYTES_MAX, DOCUMENTS_REMEMBERED_MAX, LARGE_BODIES_MAX, LARGE_BODY_BYTES_MAX } from './limits.ts'
+import { type LongText, placeStandIns, restoreTextsInJson } from './long-texts.ts'
 import type { PersistedOperations } from './persisted-operations.ts'
 import type { Points } from './points.ts'
 import { toExpectedError } from './user-errors.ts'
@@ -104,7 +105,13 @@ function createServer(deps: GraphQLRouteDeps) {
     // What fails is logged where errors are brought into form, with the id of the request.
     logging: false,
     maskedErrors: false,
-    plugins: [takeParams(deps.operations), documentLimits(), costLimits(deps.points), errorFormat(deps)],
+    plugins: [
+      takeParams(deps.operations),
+      documentLimits(),
+      costLimits(deps.points),
+      restoreTextsInJson(),
+      errorFormat(deps),
+    ],
     context: async ({ nodeRequest, requestId, longTexts }) =>
       createContext(deps, await deps.identify(nodeRequest, requestId), longTexts),
   })
@@ -176,7 +183,8 @@ function createReadPost({ identify, largeBodies }: GraphQLRouteDeps) {
   function readLarge(req: IncomingMessage): Promise<Asked> {
     const reading = places.run(async () => {
       const { value, longTexts } = await largeBodies.parse(await receiveChunks(req, LARGE_BODY_BYTES_MAX))
-      return { params: readParsedBody(value), longTexts }
+      const params = readParsedBody(value)
+      return { params, longTexts: placeStandIns(params.variables, longTexts) }
     })
     if (reading !== null) return reading
     throw new KeywardError('UNAVAILABLE', 'Too many large requests are under way.', { retryAfterSeconds: 1 })

@@ -1,11 +1,10 @@
 import { isUtf8 } from 'node:buffer'
 import { serveThread, yieldProcessor } from '../lib/thread.ts'
 import type { ParsedBody, SentText, SharedBytes } from './large-body.ts'
+import { LONG_TEXT_CHARACTERS_MIN } from './limits.ts'
 
-/** Characters from which on a text is no part of the answer, which is copied in one go. */
-const LONG_TEXT_CHARACTERS_MIN = 256 * 1024
-/** Levels of the body that are searched: `variables.input.document` has three. A deeper text stays in the answer. */
-const SEARCHED_LEVELS = 4
+/** Levels of the variables that are searched: `input.document` has two. A deeper text stays in the answer. */
+const SEARCHED_LEVELS = 3
 /** More than any input has. An answer is copied level by level on the stack, which has no room for a million. */
 const LEVELS_MAX = 1_000
 
@@ -21,7 +20,7 @@ serveThread<readonly Uint8Array[], ParsedBody>((chunks) => {
     return { fault: body.byteLength === 0 ? 'The body is empty.' : 'The body cannot be parsed as JSON.' }
   }
   if (isDeeperThan(LEVELS_MAX, value)) return { fault: 'The body is nested too deeply.' }
-  return { value, longTexts: takeLongTexts(value, []) }
+  return { value, longTexts: isObject(value) ? takeLongTexts(value.variables, []) : [] }
 })
 
 /** Goes level by level, and so takes no more of the stack for a deep value. */
@@ -42,15 +41,16 @@ function takeLongTexts(value: unknown, path: readonly string[]): SentText[] {
     if (name === '__proto__') return []
     const at = [...path, name]
     if (typeof member !== 'string') return takeLongTexts(member, at)
-    if (member.length < LONG_TEXT_CHARACTERS_MIN) return []
+    // Half a character would not survive being bytes.
+    if (member.length < LONG_TEXT_CHARACTERS_MIN || !member.isWellFormed()) return []
     value[name] = ''
-    return [{ path: at, bytes: encode(member, 'utf8'), units: encode(member, 'utf16le') }]
+    return [{ path: at, characters: member.length, bytes: encode(member) }]
   })
 }
 
-function encode(text: string, encoding: BufferEncoding): SharedBytes {
-  const memory = new SharedArrayBuffer(Buffer.byteLength(text, encoding))
-  Buffer.from(memory).write(text, encoding)
+function encode(text: string): SharedBytes {
+  const memory = new SharedArrayBuffer(Buffer.byteLength(text))
+  Buffer.from(memory).write(text, 'utf8')
   return new Uint8Array(memory)
 }
 

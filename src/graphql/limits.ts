@@ -31,9 +31,14 @@ export const ADDRESS_POINTS_DEFAULT = 1_000_000
 export const BODY_BYTES_MAX = 1024 * 1024
 /**
  * Bytes of a body from a caller who has proven who it is: ten thousand rows of an import have 10 MiB, an OpenAPI document
- * has 16, and quotes come on top. Reading one as JSON takes about 10 ms a megabyte, less for one long text, for which
- * nothing else is done. Higher, and everybody feels each import.
+ * has 16, and quotes come on top. Each is read in a thread (`large-body.ts`), and what is found in it copied back in one go: a
+ * millisecond for a megabyte of rows, next to nothing for long texts. Higher, and everybody feels each import.
  */
 export const LARGE_BODY_BYTES_MAX = 24 * 1024 * 1024
 /** Bodies beyond `BODY_BYTES_MAX` that are received at once. It bounds the memory that they take. */
 export const LARGE_BODIES_MAX = 8
+/**
+ * Characters from which on a text in the variables of a large body is not copied into the memory of the thread that answers. No
+ * field may take a text as long as this that does not ask for its bytes (`long-texts.ts`).
+ */
+export const LONG_TEXT_CHARACTERS_MIN = 256 * 1024

@@ -1,6 +1,7 @@
 import type { BulkCounts } from '../commands/bulk-result.ts'
 import { builder } from '../graphql/builder.ts'
 import type { GraphQLContext } from '../graphql/context.ts'
+import { findBytes } from '../graphql/long-texts.ts'
 import { commandErrors } from '../graphql/user-errors.ts'
 import { inTurns } from '../lib/in-turns.ts'
 import type { OpenApiAnalysis, StrategyCounts } from './count-strategies.ts'
@@ -35,13 +36,12 @@ const sourceFields = (t: InputFields) => ({
   }),
 })
 
-/** A document that came in a large body as its bytes, so that nobody has to look into the text. */
+/** A document that came in a large body as its bytes: what stands for it says nothing. */
 function takeBytes<Input extends { readonly document?: string | null | undefined }>(
   input: Input,
   { longTexts }: GraphQLContext,
 ) {
-  const longText = longTexts.find(({ text }) => text === input.document)
-  return { ...input, document: longText?.bytes ?? input.document }
+  return { ...input, document: findBytes(longTexts, input.document) ?? input.document }
 }
 
 const OpenApiActionInput = builder.inputType('OpenApiActionInput', {
