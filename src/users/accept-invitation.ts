@@ -44,7 +44,8 @@ interface Prepared {
  * its password, or, when there is none yet, a new password. The token alone would let whoever invited take an account
  * over; the account alone would let whoever signed up with somebody else's address in.
  *
- * A token works once. That there is an account for the address is told to who has the token, and to nobody else.
+ * A token works once. Tokens that are nobody's are counted (`LoginGuard`), and the first of them from an address is recorded.
+ * That there is an account for the address is told to who has the token, and to nobody else.
  */
 export function acceptInvitationCommand(
   deps: AcceptInvitationDeps,
@@ -105,6 +106,7 @@ export function acceptInvitationCommand(
     ],
     async prepare(input, find, caller) {
       const invitation = await findInvitationByToken(find, input.token)
+      if (invitation === null && !(await deps.guard.countUnknownToken(caller.origin.ip)).isFirst) throw worthless()
       // Whether it has run out is asked again below, by the update that uses it up.
       const isOpen = invitation !== null && invitation.acceptedAt === null && invitation.revokedAt === null
       return { invitation, joining: isOpen ? await findJoining(invitation, input, find, caller) : null }

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import type { PrismaClient } from '../generated/prisma/client.ts'
+import type { Prisma, PrismaClient } from '../generated/prisma/client.ts'
 import { nameClientNetwork } from '../verify/access/client-network.ts'
 import { ACCOUNT_FAILURES_COUNTED_MAX, type LoginFailures, type LoginLimits } from './login-limits.ts'
 import { normalizeEmail } from './user-store.ts'
@@ -12,6 +12,12 @@ export interface LoginSubject {
 
 export function nameLoginSubject(email: string, ip: string | null): LoginSubject {
   return { account: hashText(normalizeEmail(email)), source: hashText(nameClientNetwork(ip)) }
+}
+
+/** What a token is counted under that is nobody's: the address that it came from, apart from logins. */
+export function nameUnknownTokenSubject(ip: string | null): LoginSubject {
+  const source = hashText(`token ${nameClientNetwork(ip)}`)
+  return { account: source, source }
 }
 
 function hashText(text: string): Uint8Array<ArrayBuffer> {
@@ -58,6 +64,9 @@ export async function insertLoginFailure(
 }
 
 /** Forgets the failures of one account from one address: who knows the password need not guess it. One statement. */
-export async function deleteLoginFailures(prisma: PrismaClient, { account, source }: LoginSubject): Promise<void> {
+export async function deleteLoginFailures(
+  prisma: Prisma.TransactionClient,
+  { account, source }: LoginSubject,
+): Promise<void> {
   await prisma.loginFailure.deleteMany({ where: { account, source } })
 }

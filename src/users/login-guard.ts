@@ -8,8 +8,9 @@ import {
   insertLoginFailure,
   type LoginSubject,
   nameLoginSubject,
+  nameUnknownTokenSubject,
 } from './login-failure-store.ts'
-import { decideLogin, type LoginLimits } from './login-limits.ts'
+import { decideLogin, decideUnknownToken, type LoginDecision, type LoginLimits } from './login-limits.ts'
 
 /**
  * Stands before everything that compares a password (`login-limits.ts` says what it decides).
@@ -30,6 +31,13 @@ export interface LoginGuard {
     login: { readonly email: string; readonly ip: string | null },
     verify: () => Promise<boolean>,
   ): Promise<boolean>
+  /**
+   * Counts a token that is nobody's, and says whether it is the first from its address for as long as one counts. That one
+   * is worth recording; a log that grows with each of them is a way for strangers to fill the disk.
+   *
+   * Throws RATE_LIMITED for one that comes after too many, and UNAVAILABLE when too many from its address wait already.
+   */
+  countUnknownToken(ip: string | null): Promise<{ readonly isFirst: boolean }>
 }
 
 export interface LoginGuardDeps {
@@ -49,32 +57,50 @@ export function createLoginGuard({ prisma, clock, newId, limits, wait }: LoginGu
 
   async function attempt(subject: LoginSubject, verify: () => Promise<boolean>) {
     const failures = await findLoginFailures(prisma, subject, limits, new Date(clock.now()))
-    const decision = decideLogin(failures, limits, new Date(clock.now()))
-    if (decision.kind === 'refuse') {
-      const { detail, retryAfterSeconds } = decision
-      throw new KeywardError('RATE_LIMITED', detail, { retryAfterSeconds })
-    }
+    const delayMs = requireAdmitted(decideLogin(failures, limits, new Date(clock.now())))
     const matches = await verify()
     if (matches) await deleteLoginFailures(prisma, subject)
-    else {
-      const now = new Date(clock.now())
-      const forgetBefore = new Date(now.getTime() - limits.windowMs)
-      await insertLoginFailure(prisma, { ...subject, id: newId(), now, forgetBefore })
-    }
-    return { matches, delayMs: decision.delayMs }
+    else await countFailure(subject)
+    return { matches, delayMs }
+  }
+
+  async function countFailure(subject: LoginSubject): Promise<void> {
+    const now = new Date(clock.now())
+    const forgetBefore = new Date(now.getTime() - limits.windowMs)
+    await insertLoginFailure(prisma, { ...subject, id: newId(), now, forgetBefore })
+  }
+
+  function runInTurn<T>({ source }: LoginSubject, work: () => Promise<T>): Promise<T> {
+    const result = queue.run(Buffer.from(source).toString('hex'), work)
+    if (result !== null) return result
+    throw new KeywardError('UNAVAILABLE', 'Too many logins at once from this address.', { retryAfterSeconds: 1 })
   }
 
   return {
     async attempt({ email, ip }, verify) {
       const subject = nameLoginSubject(email, ip)
-      const result = queue.run(Buffer.from(subject.source).toString('hex'), () => attempt(subject, verify))
-      if (result === null) {
-        throw new KeywardError('UNAVAILABLE', 'Too many logins at once from this address.', { retryAfterSeconds: 1 })
-      }
-      const { matches, delayMs } = await result
+      const { matches, delayMs } = await runInTurn(subject, () => attempt(subject, verify))
       // Both answers alike: otherwise no answer in time would mean that the guess was wrong.
       if (delayMs > 0) await wait(delayMs)
       return matches
     },
+
+    async countUnknownToken(ip) {
+      const subject = nameUnknownTokenSubject(ip)
+      return runInTurn(subject, async () => {
+        const now = new Date(clock.now())
+        const failures = await findLoginFailures(prisma, subject, limits, now)
+        requireAdmitted(decideUnknownToken(failures, limits, now))
+        await countFailure(subject)
+        return { isFirst: failures.sourceFailures === 0 }
+      })
+    },
   }
+}
+
+/** Milliseconds that the answer is to be held back. Throws RATE_LIMITED. */
+function requireAdmitted(decision: LoginDecision): number {
+  if (decision.kind === 'admit') return decision.delayMs
+  const { detail, retryAfterSeconds } = decision
+  throw new KeywardError('RATE_LIMITED', detail, { retryAfterSeconds })
 }

@@ -7,6 +7,11 @@
  * - Many accounts from one address: after many failures the address gets one attempt in a while. It may be that of a whole
  *   company, so it is slowed down and not locked.
  *
+ * - Tokens that are nobody's (of a refresh, an invitation, a reset): none can be guessed, but each one that is tried leaves
+ *   rows. After many an address may try one in a while. They are counted apart from passwords, and a token that there is
+ *   is never held up: programs go on sending a token that was forgotten long ago, and that must not keep a whole company
+ *   from logging in.
+ *
  * What is refused here is not looked at, so it counts as no failure, and what is told to come again later can.
  */
 export interface LoginLimits {
@@ -47,15 +52,29 @@ export type LoginDecision =
   | { readonly kind: 'refuse'; readonly detail: string; readonly retryAfterSeconds: number }
 
 export function decideLogin(failures: LoginFailures, limits: LoginLimits, now: Date): LoginDecision {
-  const { pairFilledAt, accountFailures, sourceFailures, sourceFailedAt } = failures
+  const { pairFilledAt, accountFailures } = failures
   if (pairFilledAt !== null) {
     return refuse('Too many failed logins to this account from this address.', pairFilledAt, limits.windowMs, now)
   }
-  if (sourceFailures >= limits.sourceFailuresMax && sourceFailedAt !== null) {
-    const isTooSoon = now.getTime() - sourceFailedAt.getTime() < THROTTLE_MS
-    if (isTooSoon) return refuse('Too many failed logins from this address.', sourceFailedAt, THROTTLE_MS, now)
+  if (isThrottled(failures, limits, now)) {
+    return refuse('Too many failed logins from this address.', failures.sourceFailedAt, THROTTLE_MS, now)
   }
   return { kind: 'admit', delayMs: computeDelay(accountFailures, limits.delayMaxMs) }
+}
+
+/** The same for a token that is nobody's. It belongs to no account, so the address alone is looked at. */
+export function decideUnknownToken(failures: LoginFailures, limits: LoginLimits, now: Date): LoginDecision {
+  return isThrottled(failures, limits, now)
+    ? refuse("Too many tokens that are nobody's from this address.", failures.sourceFailedAt, THROTTLE_MS, now)
+    : { kind: 'admit', delayMs: 0 }
+}
+
+type Throttled = LoginFailures & { readonly sourceFailedAt: Date }
+
+function isThrottled(failures: LoginFailures, limits: LoginLimits, now: Date): failures is Throttled {
+  const { sourceFailures, sourceFailedAt } = failures
+  if (sourceFailures < limits.sourceFailuresMax || sourceFailedAt === null) return false
+  return now.getTime() - sourceFailedAt.getTime() < THROTTLE_MS
 }
 
 function refuse(detail: string, since: Date, forMs: number, now: Date): LoginDecision {

@@ -1,10 +1,11 @@
-import { type Command, defineCommand } from '../commands/command.ts'
+import type { Command } from '../commands/command.ts'
 import { KeywardError } from '../errors/keyward-error.ts'
 import type { Prisma } from '../generated/prisma/client.ts'
 import { formatPublicId } from '../public-id.ts'
 import type { AccessTokens } from './access-tokens.ts'
 import type { SessionTokens } from './create-session.ts'
 import { describeFailure } from './failed-authentication.ts'
+import type { LoginGuard } from './login-guard.ts'
 import { generateOneTimeToken, hashOneTimeToken } from './one-time-token.ts'
 import { OLDEST_FIRST } from './user-store.ts'
 
@@ -19,17 +20,25 @@ const SESSION = {
 
 /**
  * Exchange a refresh token for a new pair. Each refresh token works once. One that comes a second time was copied, and
- * nobody can tell who has the copy: the whole session ends (RFC 9700 §4.14.2).
+ * nobody can tell who has the copy: the whole session ends (RFC 9700 §4.14.2). Tokens that are nobody's are counted
+ * (`LoginGuard`), and the first of them from an address is recorded.
  */
 export function refreshSessionCommand(deps: {
+  guard: LoginGuard
   accessTokens: AccessTokens
   refreshTokenTtlMs: number
   platformTenantId: () => string
 }): Command<{ refreshToken: string }, SessionTokens> {
-  return defineCommand({
+  return {
     name: 'refresh-session',
     access: () => ({ kind: 'public' }),
     validate: () => [],
+    async prepare({ refreshToken }, find, { origin: { ip } }) {
+      const hash = hashOneTimeToken(refreshToken)
+      const known = await find.refreshToken.findUnique({ where: { hash }, select: { sessionId: true } })
+      if (known === null && !(await deps.guard.countUnknownToken(ip)).isFirst) throw refused()
+      return undefined
+    },
     async execute({ tx, now, randomBytes, origin }, input) {
       const hash = hashOneTimeToken(input.refreshToken)
       // Marking it used is what decides between two that come at once: the second waits for the first, then finds it used.
@@ -82,5 +91,5 @@ export function refreshSessionCommand(deps: {
         invalidate: [],
       }
     },
-  })
+  }
 }
