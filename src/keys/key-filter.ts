@@ -1,7 +1,7 @@
 import type { InputIssue } from '../errors/keyward-error.ts'
 import type { Prisma } from '../generated/prisma/client.ts'
 import { escapeLikePattern } from '../lib/like-pattern.ts'
-import { findLineFault } from '../lib/text-fault.ts'
+import { findLineFault, normalizeName } from '../lib/text-fault.ts'
 import { isScopeName } from '../scopes/scope-name.ts'
 import { listGrantingNames } from '../scopes/scope-set.ts'
 import type { Environment } from './environment.ts'
@@ -82,8 +82,12 @@ function statusCondition(status: ApiKeyStatus, now: Date): Prisma.ApiKeyWhereInp
   }
 }
 
-/** The tenant is named again among the secrets, or those of all tenants would be looked through. */
+/**
+ * Names are stored in their composed form, whatever form they are searched in; an `ownerId` as it came. The tenant is named
+ * again among the secrets, or those of all tenants would be looked through.
+ */
 function searchCondition(search: string, tenantId: string): Prisma.ApiKeyWhereInput {
+  const name = { contains: escapeLikePattern(normalizeName(search)), mode: 'insensitive' } as const
   const contains = { contains: escapeLikePattern(search), mode: 'insensitive' } as const
-  return { OR: [{ name: contains }, { ownerId: contains }, { secrets: { some: { tenantId, start: contains } } }] }
+  return { OR: [{ name }, { ownerId: contains }, { secrets: { some: { tenantId, start: contains } } }] }
 }

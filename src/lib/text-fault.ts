@@ -26,10 +26,16 @@ export function normalizeName(name: string): string {
   return name.normalize('NFC')
 }
 
-/** Forms of Latin letters and digits that are meant for mathematics and for columns of Chinese text. */
-const STYLED = /[\uff01-\uff5e\u{1d400}-\u{1d7ff}]/u
-/** Blanks that look like the usual one and are none. */
+/** Blanks that look like the usual one and are none, and two in a row, which look like one in most places. */
 const ODD_BLANK = /(?! )\p{Zs}/u
+const TWO_BLANKS = / {2}/
+/** The hyphens, the figure dash and the minus, which look like the `-` of the keyboard. Longer dashes do not. */
+const ODD_HYPHEN = /[\u02d7\u2010-\u2012\u2043\u2212]/u
+/**
+ * Characters that are written like this by everybody, although Unicode has a compatible form of more or other letters
+ * for them: Thai and Lao am, Armenian yiwn, and the sign of micro, whose form is a Greek letter.
+ */
+const ORDINARY = /[\u00b5\u0587\u0e33\u0eb3]/gu
 const WORD = /[\p{L}\p{M}]+/gu
 /** Scripts whose letters are mistaken for each other. A word of one of them, next to a word of another, is nothing odd. */
 const ALIKE = ['Latin', 'Cyrillic', 'Greek', 'Armenian', 'Cherokee', 'Coptic'].map(
@@ -47,11 +53,28 @@ export function findNameFault(name: string, charactersMax: number): string | nul
   const fault = findLineFault(composed, charactersMax)
   if (fault !== null) return fault
   if (ODD_BLANK.test(composed)) return 'must not hold blanks other than the usual one'
-  if (STYLED.test(composed)) return 'must not hold styled or full-width forms of letters'
+  if (TWO_BLANKS.test(composed)) return 'must not hold two blanks in a row'
+  if (ODD_HYPHEN.test(composed)) return 'must not hold hyphens other than the usual one'
+  const compatible = findCompatibleForm(composed)
+  if (compatible !== null) {
+    return `must not hold styled or compatible forms of characters: write \`${compatible.plain}\` for \`${compatible.odd}\``
+  }
   for (const [word] of composed.matchAll(WORD)) {
     if (ALIKE.filter((script) => script.test(word)).length > 1) {
       return 'must not mix letters of several alphabets in one word: some look alike'
     }
   }
   return null
+}
+
+/**
+ * The first character that is another form of plainer ones (Unicode NFKC): full-width and mathematical letters, ligatures,
+ * Roman numbers, superscripts. What it stands for is as good a name and reads the same.
+ */
+function findCompatibleForm(composed: string): { readonly odd: string; readonly plain: string } | null {
+  // In the place of what is not judged stands a letter that composes with no mark after it.
+  const judged = composed.replace(ORDINARY, 'x')
+  if (judged.normalize('NFKC') === judged) return null
+  const odd = [...judged].find((character) => character.normalize('NFKC') !== character) ?? judged
+  return { odd, plain: odd.normalize('NFKC') }
 }

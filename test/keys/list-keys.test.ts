@@ -67,6 +67,7 @@ describe('a search', () => {
     ['the middle of a name', 'ling w', ['Billing worker']],
     ['letters of the other case', 'BILLING', ['Billing worker']],
     ['letters beyond ASCII of the other case', 'GRÖSSE'.replace('SS', 'ß'), ['Größe 100%']],
+    ['letters that come decomposed', 'gro\u0308ße', ['Größe 100%']],
     ['an owner', 'Customer_4', ['web']],
     ['blanks around the text', '  web  ', ['web']],
     ['a percent sign, which stands for itself', '0%', ['Größe 100%']],

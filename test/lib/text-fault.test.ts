@@ -67,6 +67,12 @@ describe('a name', () => {
     'ショップABC',
     '한국 shop',
     'µs',
+    'ทำอาหาร',
+    'ນ້ຳ',
+    'ես և դու',
+    'a-b – c — d',
+    'Café',
+    '❤️ shop',
   ])('can be %j', (name) => {
     expect(findNameFault(name, 14)).toBeNull()
   })
@@ -82,8 +88,17 @@ describe('a name', () => {
     ['sh\u043ep', /alphabets/],
     ['\u0391lpha', /alphabets/],
     ['маг\u03b1зин', /alphabets/],
-    ['\u{1d5cc}hop', /styled/],
+    ['\u{1d5cc}hop', /styled.*write `s`/],
     ['ｓhop', /styled/],
+    ['my  shop', /two blanks/],
+    ['my\u2010shop', /hyphens/],
+    ['my\u2011shop', /hyphens/],
+    ['my\u2212shop', /hyphens/],
+    ['\ufb01ne', /write `fi` for `\ufb01`/],
+    ['Louis Ⅻ', /write `XII` for `Ⅻ`/],
+    ['shop²', /write `2`/],
+    ['ｼｮｯﾌﾟ', /compatible/],
+    ['Shop™', /write `TM`/],
   ])('cannot be %j', (name, fault) => {
     expect(findNameFault(name, 14)).toMatch(fault)
   })
