@@ -86,6 +86,8 @@ export function generateScopes(summary: OpenApiSummary, options: GenerateOptions
     operations.push({ method, path, scope })
   }
   if (summary.operations.length === 0) warnings.push('The document has no operations.')
+  if (strategy === 'OPERATION_ID') warnings.push(...findMergedOperations(operationsByScope))
+  if (summary.otherBasePaths.length > 0) warnings.push(describeOtherServers(summary))
 
   const scopes = [
     ...[...operationsByScope].map(([name, sharing]) => ({ name, description: describeOperations(sharing) })),
@@ -115,6 +117,18 @@ function createNaming(summary: OpenApiSummary, { strategy, actions = {} }: Gener
     case 'OPERATION_ID':
       return ({ operationId }) => (operationId === null ? null : { group: toSnakeCase(operationId), action: 'execute' })
   }
+}
+
+/** Whoever derives one scope for each operation does not expect that holding it allows another one too. */
+function findMergedOperations(operationsByScope: ReadonlyMap<string, readonly OpenApiOperation[]>): string[] {
+  return [...operationsByScope]
+    .filter(([, sharing]) => sharing.length > 1)
+    .map(([scope, sharing]) => `${scope} stands for ${sharing.length} operations: ${describeOperations(sharing)}.`)
+}
+
+function describeOtherServers({ basePath, otherBasePaths }: OpenApiSummary): string {
+  const others = otherBasePaths.slice(0, DESCRIBED_MAX).map((path) => path || '/')
+  return `Requests are matched behind the path of the first server, ${basePath || '/'}, and not behind ${others.join(', ')}.`
 }
 
 const DESCRIBED_MAX = 3

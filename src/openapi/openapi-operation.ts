@@ -5,6 +5,8 @@ export interface OpenApiSummary {
   readonly version: string
   /** Path of the first server, or Swagger's `basePath`, without a slash at its end; empty when there is none. */
   readonly basePath: string
+  /** Paths of its other servers that differ from the first one's, which requests are not matched behind. */
+  readonly otherBasePaths: readonly string[]
   readonly operations: readonly OpenApiOperation[]
 }
 

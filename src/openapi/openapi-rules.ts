@@ -29,10 +29,13 @@ export function findNamingIssues(input: {
   if (actions != null && actions.length > ACTIONS_MAX) {
     return [...issues, { path: ['input', 'actions'], detail: `has more than ${ACTIONS_MAX} entries` }]
   }
+  const seen = new Set<string>()
   for (const [index, { method, action }] of (actions ?? []).entries()) {
     const path = ['input', 'actions', index]
     if (!METHOD.test(method))
       issues.push({ path: [...path, 'method'], detail: 'must be a method of OpenAPI, such as GET' })
+    else if (seen.has(method)) issues.push({ path: [...path, 'method'], detail: 'has an action already' })
+    seen.add(method)
     if (!ACTION.test(action)) issues.push({ path: [...path, 'action'], detail: 'must be 1 to 30 of `a-z 0-9 _ -`' })
   }
   return issues

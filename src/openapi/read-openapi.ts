@@ -88,7 +88,7 @@ function summarize(document: JsonObject): OpenApiSummary {
   return {
     title: readText(info.title, 200),
     version: readText(info.version, 100),
-    basePath: readBasePath(document),
+    ...readBasePaths(document),
     operations,
   }
 }
@@ -125,16 +125,35 @@ function requireShort(text: string, what: string): string {
   throw new OpenApiFault(`${what} has more than ${OPERATION_TEXT_CHARACTERS_MAX} characters.`)
 }
 
-function readBasePath({ servers, basePath }: JsonObject): string {
-  const first: unknown = Array.isArray(servers) ? servers[0] : undefined
-  const url = isObject(first) ? first.url : basePath
-  if (typeof url !== 'string') return ''
-  requireShort(url, "The server's URL")
-  if (!URL.canParse(url, 'https://server.invalid')) return ''
-  const path = new URL(url, 'https://server.invalid').pathname.replace(/\/+$/, '')
+function readBasePaths({ servers, basePath }: JsonObject): Pick<OpenApiSummary, 'basePath' | 'otherBasePaths'> {
+  const urls: unknown[] = Array.isArray(servers) && servers.length > 0 ? servers.map(urlOf) : [basePath]
+  const [first, ...others] = urls
+  if (typeof first === 'string') requireShort(first, "The server's URL")
+  const path = readUrlPath(first) ?? ''
   requirePath(path)
-  // A variable of the server can stand for anything.
-  return /%7B|\{/i.test(path) ? '' : path
+  const otherPaths = new Set(
+    others
+      .slice(0, OTHER_SERVERS_MAX)
+      .map(readUrlPath)
+      .filter((other) => other !== null),
+  )
+  otherPaths.delete(path)
+  return { basePath: path, otherBasePaths: [...otherPaths] }
+}
+
+/** More are not looked at: what differs is only warned of. */
+const OTHER_SERVERS_MAX = 20
+
+function urlOf(server: unknown): unknown {
+  return isObject(server) ? server.url : undefined
+}
+
+/** Without a slash at its end; null where it cannot be known, as with a variable, which can stand for anything. */
+function readUrlPath(url: unknown): string | null {
+  if (typeof url !== 'string' || url.length > OPERATION_TEXT_CHARACTERS_MAX) return null
+  if (!URL.canParse(url, 'https://server.invalid')) return null
+  const path = new URL(url, 'https://server.invalid').pathname.replace(/\/+$/, '')
+  return /%7B|\{/i.test(path) ? null : path
 }
 
 function readText(value: unknown, charactersMax: number): string {

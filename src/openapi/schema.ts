@@ -111,7 +111,7 @@ const ScopesFromOpenApiPayload = builder.objectRef<GeneratedFromOpenApi>('Scopes
       resolve: ({ scopes }) => inTurns(scopes, SCOPES_AT_ONCE),
     }),
     warnings: t.stringList({
-      description: 'What could not be derived; at most 101.',
+      description: 'What could not be derived, or may be other than expected; at most 101.',
       resolve: ({ warnings }) => [...warnings],
     }),
     imported: t.expose('imported', {
@@ -143,7 +143,7 @@ const StrategyCountsType = builder.objectRef<StrategyCounts>('OpenApiStrategyCou
       description: 'Operations that could have no scope; `warnings` says why.',
     }),
     warnings: t.stringList({
-      description: 'What could not be derived; at most 101.',
+      description: 'What could not be derived, or may be other than expected; at most 101.',
       resolve: ({ warnings }) => [...warnings],
     }),
   }),

@@ -116,6 +116,29 @@ test('ids of operations become snake case, and what has none is warned of', asyn
   expect(generated.warnings).toEqual(['GET /d has no operationId, and so no scope.'])
 })
 
+test('ids of operations that become one scope are warned of', async () => {
+  const document = openApi({
+    'GET /a': { operationId: 'getPets' },
+    'POST /b': { operationId: 'get_pets' },
+    'GET /c': { operationId: 'get pets' },
+    'GET /d': { operationId: 'getPet' },
+  })
+  const generated = generateScopes(await readOpenApi(document), { strategy: 'OPERATION_ID', namespace: 'ns' })
+  expect(generated.scopes.map(({ name }) => name)).toEqual(['ns:get_pet:execute', 'ns:get_pets:execute'])
+  expect(generated.warnings).toEqual(['ns:get_pets:execute stands for 3 operations: GET /a, POST /b, GET /c.'])
+})
+
+test('servers whose path is not that of the first are warned of, and those with the same are not', async () => {
+  const warningsOf = async (...urls: string[]) => {
+    const document = openApi({ 'GET /pets': {} }, { servers: urls.map((url) => ({ url })) })
+    return generateScopes(await readOpenApi(document), { strategy: 'TAG', namespace: 'ns' }).warnings
+  }
+  expect(await warningsOf('https://a.example/v1', 'https://b.example/v1/', '/v1', 'https://{x}.example/v2')).toEqual([])
+  expect(await warningsOf('https://a.example/v1', '/v2', 'https://b.example', `/${'x'.repeat(1_000)}`)).toEqual([
+    'Requests are matched behind the path of the first server, /v1, and not behind /v2, /.',
+  ])
+})
+
 test('a scope that would be too long is warned of and left out', async () => {
   const long = openApi({ [`GET /${'x'.repeat(100)}`]: {}, 'GET /pets': {} })
   const generated = generateScopes(await readOpenApi(long), { strategy: 'PATH_RESOURCE', namespace: 'ns' })

@@ -132,6 +132,12 @@ describe('scopes from an OpenAPI document', () => {
       'actions',
       /method of OpenAPI/,
     ],
+    [
+      'a method that is named twice',
+      () => ({ document: PETSTORE, actions: ['read', 'list'].map((action) => ({ method: 'GET', action })) }),
+      'actions',
+      /has an action already/,
+    ],
   ])('are refused for %s', async (_, input, field, message) => {
     const refused = await generate(input())
     expect(refused).toMatchObject({ code: 'VALIDATION_FAILED', message: expect.stringMatching(message) })
