@@ -1,4 +1,4 @@
-import { authorize, holdsPlatformPermission } from '../actors/actor.ts'
+import { type Actor, authorize, belongsTo, holdsPlatformPermission } from '../actors/actor.ts'
 import type { Caller } from '../actors/caller.ts'
 import type { AuditEntry } from '../audit/audit-entry.ts'
 import { insertAuditEvents } from '../audit/audit-store.ts'
@@ -158,9 +158,14 @@ function findAccessError({ actor }: Caller, access: Access): KeywardError | null
       const authorization = access.tenantId === null ? 'hidden' : authorize(actor, access.permission, access.tenantId)
       const holds = !access.platformOnly || holdsPlatformPermission(actor, access.permission)
       if (authorization === 'allowed' && holds) return null
+      if (isMemberItself(actor, access)) return null
       return authorization === 'hidden' ? new KeywardError('NOT_FOUND', NOT_FOUND_DETAIL) : forbidden(access.permission)
     }
   }
+}
+
+function isMemberItself(actor: Actor, { tenantId, selfId }: Access & { readonly kind: 'tenant' }): boolean {
+  return actor.kind === 'user' && actor.userId === selfId && tenantId !== null && belongsTo(actor, tenantId)
 }
 
 function forbidden(permission: string): KeywardError {

@@ -71,6 +71,8 @@ export type Access =
       readonly permission: Permission
       readonly tenantId: string | null
       readonly platformOnly?: boolean
+      /** A person whom the command is about, and who may do it to itself without the permission. A UUID. */
+      readonly selfId?: string | null
     }
 
 /**
@@ -97,6 +99,8 @@ export interface TenantCommandSpec<Input, Output> {
   readonly permission: Permission
   /** See `Access`. */
   readonly platformOnly?: boolean
+  /** See `Access`. */
+  readonly selfOf?: (input: Input) => string | null
   /** The tenant's UUID; null when there is none, which the caller is told in the words used for a foreign one. */
   readonly tenantOf: (input: Input, find: PrismaClient) => string | null | Promise<string | null>
   readonly validate?: (input: Input) => readonly InputIssue[]
@@ -111,6 +115,7 @@ export function defineTenantCommand<Input, Output>(spec: TenantCommandSpec<Input
     name,
     permission,
     platformOnly = false,
+    selfOf = () => null,
     tenantOf,
     validate = () => [],
     execute,
@@ -126,6 +131,7 @@ export function defineTenantCommand<Input, Output>(spec: TenantCommandSpec<Input
       kind: 'tenant',
       permission,
       platformOnly,
+      selfId: selfOf(input),
       tenantId: await tenantOf(input, find),
     }),
     execute: ({ tenantId, ...work }, input) => {

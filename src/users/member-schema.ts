@@ -221,7 +221,7 @@ builder.mutationFields((t) => ({
   memberRemove: t.field({
     type: MemberRemovePayload,
     description:
-      "Remove a member, from the member's next request on. Requires `members:remove`, and a role of at least the member's. The only owner stays.",
+      "Remove a member, from the member's next request on. Requires `members:remove`, and a role of at least the member's; everybody may leave. The only owner stays.",
     errors: commandErrors('CONFLICT', 'NOT_FOUND'),
     args: { input: t.arg({ type: MemberRemoveInput, required: true, description: 'Who is removed.' }) },
     resolve: (_root, { input }, ctx) => ctx.execute(removeMember, input),

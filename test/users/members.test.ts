@@ -377,6 +377,24 @@ describe('a member', () => {
     expect(await remove(member.userId)).toBe('NOT_FOUND')
   })
 
+  test.each<Role>(['ADMIN', 'DEVELOPER', 'VIEWER'])(
+    'who is %s can leave, and remove nobody else by that',
+    async (role) => {
+      const [member, other] = [
+        await seedUser(app, { tenantId, role }),
+        await seedPerson(app, { tenantId, role: 'OWNER' }),
+      ]
+      expect(await remove(other.userId, member)).toBe('FORBIDDEN')
+      const requestId = `leave-${randomUUIDv7()}`
+      expect(await remove(member.userId, member, { 'x-request-id': requestId })).toBe('MemberRemovePayload')
+      expect(await rolesOf(member)).toEqual([])
+      expect(await findAuditRecords(app, requestId)).toMatchObject([
+        { action: 'member.removed', outcome: 'SUCCESS', actor_id: uuidOf(member.userId), resource_id: member.userId },
+      ])
+      expect(await remove(member.userId, member)).toBe('NOT_FOUND')
+    },
+  )
+
   test('who is the only owner can be neither removed nor changed', async () => {
     expect(await remove(owner.userId)).toBe('CONFLICT')
     expect(await setRole(owner.userId, 'ADMIN')).toBe('CONFLICT')
