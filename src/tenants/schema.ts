@@ -1,3 +1,4 @@
+import { validationFailed } from '../errors/keyward-error.ts'
 import type { Tenant as TenantRow } from '../generated/prisma/client.ts'
 import { requirePermissionIn, requireTenantIdsWith } from '../graphql/authorization.ts'
 import { builder } from '../graphql/builder.ts'
@@ -10,6 +11,7 @@ import { parsePublicIdOf } from '../public-id.ts'
 import { deleteTenant } from './delete-tenant.ts'
 import { resumeTenant } from './resume-tenant.ts'
 import { suspendTenant } from './suspend-tenant.ts'
+import { isSlug } from './tenant-rules.ts'
 import { updateTenant } from './update-tenant.ts'
 
 /** Which tenants the caller may see, as a condition on the table of tenants. Throws FORBIDDEN when it may see none of its own. */
@@ -57,18 +59,35 @@ export const Tenant = builder.prismaNode('Tenant', {
   }),
 })
 
+interface TenantHandle {
+  readonly id?: string | null | undefined
+  readonly slug?: string | null | undefined
+}
+
+/** Null for what names no tenant. Throws VALIDATION_FAILED unless there is exactly one of the two. */
+function toUniqueCondition({ id, slug }: TenantHandle) {
+  if (id != null && slug == null) {
+    const uuid = parsePublicIdOf('Tenant', id)
+    return uuid === null ? null : { id: uuid }
+  }
+  if (id == null && slug != null) return isSlug(slug) ? { slug } : null
+  throw validationFailed([{ path: ['id'], detail: 'give either `id` or `slug`' }])
+}
+
 builder.queryFields((t) => ({
   tenant: t.prismaField({
     type: Tenant,
     nullable: true,
-    description: 'One tenant; null when there is none that the caller may see. Requires `tenants:read`.',
+    description:
+      'One tenant, by either its id or its slug; null when there is none that the caller may see. Requires `tenants:read`.',
     authScopes: { authenticated: true },
-    args: { id: t.arg.id({ required: true, description: 'The tenant.' }) },
-    resolve: (query, _root, { id }, ctx) => {
-      const uuid = parsePublicIdOf('Tenant', id)
-      return uuid === null
-        ? null
-        : ctx.prisma.tenant.findUnique({ ...query, where: { id: uuid, AND: visibleTenants(ctx) } })
+    args: {
+      id: t.arg.id({ description: 'The tenant.' }),
+      slug: t.arg.string({ description: 'Instead of `id`: its slug, at most 63 characters.' }),
+    },
+    resolve: (query, _root, args, ctx) => {
+      const where = toUniqueCondition(args)
+      return where && ctx.prisma.tenant.findUnique({ ...query, where: { ...where, AND: visibleTenants(ctx) } })
     },
   }),
   tenants: t.connection(

@@ -10,6 +10,11 @@ const SLUG_PATTERN = /^[a-z0-9]+(-[a-z0-9]+)*$/
 const SLUG_CHARACTERS_MAX = 63
 const NAME_CHARACTERS_MAX = 100
 
+/** Whether a tenant can have the slug. */
+export function isSlug(text: string): boolean {
+  return text.length <= SLUG_CHARACTERS_MAX && SLUG_PATTERN.test(text)
+}
+
 export interface TenantInput {
   readonly name: string
   readonly slug: string
@@ -21,7 +26,7 @@ export interface TenantInput {
 /** Every fault of a new tenant's description. */
 export function validateTenant(input: TenantInput): readonly InputIssue[] {
   const issues = [...findDescriptionIssues(input)]
-  if (input.slug.length > SLUG_CHARACTERS_MAX || !SLUG_PATTERN.test(input.slug)) {
+  if (!isSlug(input.slug)) {
     const detail = `must be lower-case letters and digits in words joined by single hyphens, at most ${SLUG_CHARACTERS_MAX} characters`
     issues.push({ path: ['input', 'slug'], detail })
   }

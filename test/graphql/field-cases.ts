@@ -58,8 +58,8 @@ export const FIELD_CASES: Readonly<Record<string, FieldCase>> = {
     answersWithLess: true,
   },
   'Query.tenant': {
-    document: 'query ($id: ID!) { tenant(id: $id) { id slug } }',
-    variables: ({ tenantId }) => ({ id: tenantId }),
+    document: 'query ($id: ID, $slug: String) { tenant(id: $id, slug: $slug) { id slug } }',
+    variables: ({ tenantId }) => ({ id: tenantId, slug: null }),
     ids: { id: ['tenantId'] },
     allowed: READERS,
     answersWithLess: true,
