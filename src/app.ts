@@ -279,6 +279,7 @@ export async function createApp(options: AppOptions): Promise<App> {
     accessTokens,
     refreshTokenTtlMs: config.REFRESH_TOKEN_SECONDS * 1000,
     invitationTtlMs: config.INVITATION_SECONDS * 1000,
+    passwordResetTtlMs: config.PASSWORD_RESET_SECONDS * 1000,
     signupIsOpen,
     platformTenantId: () => platformTenantId,
   })

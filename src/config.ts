@@ -182,6 +182,11 @@ export const SETTINGS = {
     fallback: '604800',
     parse: wholeNumber(60, 365 * DAY_SECONDS, 7 * DAY_SECONDS),
   },
+  PASSWORD_RESET_SECONDS: {
+    description: 'How long a token counts by which a person chooses a new password: a minute to a day.',
+    fallback: '3600',
+    parse: wholeNumber(60, DAY_SECONDS, 3600),
+  },
   LOGIN_WINDOW_SECONDS: {
     description: 'How long a failed login counts: a minute to a day.',
     fallback: '900',

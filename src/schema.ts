@@ -16,6 +16,7 @@ import './scopes/schema.ts'
 import './tenants/schema.ts'
 import './users/account-schema.ts'
 import './users/member-schema.ts'
+import './users/operator-schema.ts'
 import './users/schema.ts'
 
 /** The GraphQL schema: each room adds its part to the builder when it is loaded. */

@@ -31,7 +31,8 @@ export const PERMISSIONS = {
     roles: PLATFORM_ALONE,
   },
   'users:write': {
-    description: 'End the sessions of anybody; people and keys of the platform tenant alone.',
+    description:
+      'End the sessions of anybody, and let them choose a new password; people and keys of the platform tenant alone.',
     roles: PLATFORM_ALONE,
   },
   'users:delete': {

@@ -11,6 +11,8 @@ const apiKey = z.object({
   environment: z.enum(['PRODUCTION', 'STAGING', 'DEVELOPMENT', 'TEST']),
 })
 
+const user = z.object({ userId: z.string() })
+
 const tenant = z.object({ tenantId: z.string(), slug: z.string() })
 
 export const EVENT_TYPES = {
@@ -88,10 +90,24 @@ export const EVENT_TYPES = {
   'auth.failed': {
     description: 'Somebody failed to show who they are: the password or the token did not count.',
     data: z.object({
-      method: z.enum(['PASSWORD', 'REFRESH_TOKEN', 'INVITATION']),
+      method: z.enum(['PASSWORD', 'PASSWORD_RESET', 'REFRESH_TOKEN', 'INVITATION']),
       userId: z.string().nullable(),
       ip: z.string().nullable(),
     }),
+  },
+  'user.sessions_ended': {
+    description: 'An operator ended every session of a person.',
+    data: user.extend({ endedCount: z.int() }),
+  },
+  'user.password_reset_created': {
+    description: 'An operator made a token by which a person can choose a new password, until `expiresAt`.',
+    data: user.extend({ expiresAt: z.string() }),
+  },
+  'user.password_reset': { description: 'A person chose a new password by the token of an operator.', data: user },
+  'user.deleted': { description: 'An account was deleted for good.', data: user },
+  'openapi.operations_deleted': {
+    description: 'The operations that were imported into a namespace were deleted.',
+    data: z.object({ tenantId: z.string(), namespace: z.string(), deletedCount: z.int() }),
   },
   'config.updated': {
     description: "A tenant's configuration was changed.",

@@ -1,4 +1,4 @@
-import { authorize, belongsSomewhere, belongsTo, visibleTenantIds } from '../actors/actor.ts'
+import { authorize, belongsSomewhere, belongsTo, holdsPlatformPermission, visibleTenantIds } from '../actors/actor.ts'
 import type { Caller } from '../actors/caller.ts'
 import type { Permission } from '../actors/permissions.ts'
 import { KeywardError } from '../errors/keyward-error.ts'
@@ -36,6 +36,13 @@ export async function requireTenantPermission(
     belongsTo(actor, id) || (await prisma.tenant.findUnique({ where: { id }, select: { id: true } })) !== null
   if (!exists) throw notFound()
   return true
+}
+
+/** Throws FORBIDDEN when the caller lacks a permission over the installation as a whole. No statement. */
+export function requirePlatformPermission(caller: Caller, permission: Permission): true {
+  requireAuthenticated(caller)
+  if (holdsPlatformPermission(caller.actor, permission)) return true
+  throw new KeywardError('FORBIDDEN', `This needs the permission \`${permission}\`, in the platform tenant.`)
 }
 
 /** Throws FORBIDDEN when the caller lacks a permission in a tenant that it has been shown. Takes the UUID. No statement. */

@@ -12,7 +12,7 @@ import type PrismaTypes from '../generated/pothos.ts'
 import { getDatamodel } from '../generated/pothos.ts'
 import type { PrismaClient } from '../generated/prisma/client.ts'
 import { formatPublicId, isPublicIdTypename, parsePublicId } from '../public-id.ts'
-import { requireAuthenticated, requireTenantPermission } from './authorization.ts'
+import { requireAuthenticated, requirePlatformPermission, requireTenantPermission } from './authorization.ts'
 import type { GraphQLContext } from './context.ts'
 import { PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX } from './limits.ts'
 import { SCALARS } from './scalars.ts'
@@ -24,6 +24,7 @@ export interface SchemaTypes {
   DefaultAuthStrategy: 'all'
   AuthScopes: {
     authenticated: boolean
+    platformPermission: Permission
     tenantPermission: { permission: Permission; tenantId: string }
   }
   Scalars: {
@@ -97,6 +98,7 @@ export const builder = new SchemaBuilder<SchemaTypes>({
     authorizeOnSubscribe: true,
     authScopes: (ctx) => ({
       authenticated: () => requireAuthenticated(ctx.caller),
+      platformPermission: (permission) => requirePlatformPermission(ctx.caller, permission),
       tenantPermission: ({ permission, tenantId }) => requireTenantPermission(ctx, permission, tenantId),
     }),
     unauthorizedError: () => new KeywardError('FORBIDDEN', 'The caller may not see this field.'),

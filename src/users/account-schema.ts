@@ -35,17 +35,31 @@ const PasswordChangeInput = builder.inputType('PasswordChangeInput', {
   }),
 })
 
-const PasswordChangePayload = builder.objectRef<{ userId: string }>('PasswordChangePayload').implement({
-  description: 'The password was changed.',
+const PasswordResetInput = builder.inputType('PasswordResetInput', {
+  description: 'A new password in the place of one that is lost.',
   fields: (t) => ({
-    user: t.prismaField({
-      type: User,
-      description: 'Whose it is.',
-      resolve: (query, { userId }, _args, ctx) =>
-        ctx.prisma.user.findUniqueOrThrow({ ...query, where: { id: userId } }),
+    token: t.string({ required: true, description: 'The token that an operator made.' }),
+    newPassword: t.string({
+      required: true,
+      description:
+        '10 to 1024 characters that nobody would guess: four unrelated words are better than odd characters.',
     }),
   }),
 })
+
+function passwordPayload(name: string, description: string) {
+  return builder.objectRef<{ userId: string }>(name).implement({
+    description,
+    fields: (t) => ({
+      user: t.prismaField({
+        type: User,
+        description: 'Whose it is.',
+        resolve: (query, { userId }, _args, ctx) =>
+          ctx.prisma.user.findUniqueOrThrow({ ...query, where: { id: userId } }),
+      }),
+    }),
+  })
+}
 
 builder.mutationFields((t) => ({
   userRegister: t.field({
@@ -61,11 +75,23 @@ builder.mutationFields((t) => ({
     },
   }),
   passwordChange: t.field({
-    type: PasswordChangePayload,
+    type: passwordPayload('PasswordChangePayload', 'The password was changed.'),
     description:
       'Change your password. Every session of yours ends at once, this one too: log in again. Requires a session.',
     errors: commandErrors('VALIDATION_FAILED', 'INVALID_CREDENTIALS'),
     args: { input: t.arg({ type: PasswordChangeInput, required: true, description: 'Both passwords.' }) },
     resolve: (_root, { input }, ctx) => ctx.execute(ctx.userCommands.changePassword, input),
+  }),
+  passwordReset: t.field({
+    type: passwordPayload('PasswordResetPayload', 'The new password counts.'),
+    description:
+      'Choose a new password by the token of `userPasswordResetCreate`, which works once. Every session of the person ends; log in with the new password.',
+    errors: commandErrors('VALIDATION_FAILED', 'INVALID_CREDENTIALS'),
+    args: { input: t.arg({ type: PasswordResetInput, required: true, description: 'Token and new password.' }) },
+    resolve: async (_root, { input }, ctx) => {
+      const reset = await ctx.execute(ctx.userCommands.resetPassword, input)
+      ctx.provenUserIds.add(reset.userId)
+      return reset
+    },
   }),
 }))

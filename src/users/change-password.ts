@@ -1,6 +1,7 @@
 import type { Command } from '../commands/command.ts'
 import { type InputIssue, KeywardError } from '../errors/keyward-error.ts'
 import { formatPublicId } from '../public-id.ts'
+import { endSessionsOf } from './account-store.ts'
 import { describeFailure } from './failed-authentication.ts'
 import type { LoginGuard } from './login-guard.ts'
 import { findPasswordLengthFault, PASSWORD_CHARACTERS_MAX } from './password-rules.ts'
@@ -67,15 +68,10 @@ export function changePasswordCommand(
         }
       }
       await tx.user.update({ where: { id: user.id }, data: { passwordHash: newHash, updatedAt: now } })
-      const { count } = await tx.session.updateMany({
-        where: { userId: user.id, endedAt: null },
-        data: { endedAt: now },
-      })
+      const sessionsEnded = await endSessionsOf(tx, user.id, now)
       return {
         value: { userId: user.id },
-        audit: [
-          { tenantId, action: 'password.changed', outcome: 'SUCCESS', resource, detail: { sessionsEnded: count } },
-        ],
+        audit: [{ tenantId, action: 'password.changed', outcome: 'SUCCESS', resource, detail: { sessionsEnded } }],
         events: [],
         invalidate: [],
       }

@@ -1,4 +1,4 @@
-import { visibleTenantIds } from '../actors/actor.ts'
+import { holdsPlatformPermission, visibleTenantIds } from '../actors/actor.ts'
 import { Role as RoleValues } from '../generated/prisma/enums.ts'
 import { requireTenantIdsWith } from '../graphql/authorization.ts'
 import { builder } from '../graphql/builder.ts'
@@ -18,8 +18,9 @@ function visibleMemberships(ctx: GraphQLContext) {
   return { OR: [{ tenantId: { in: [...tenantIds] } }, { userId: { in: ownUserIds(ctx) } }] }
 }
 
-/** People that the caller may know of: itself, and the members of tenants whose members it may see. */
+/** People that the caller may know of: itself, the members of tenants whose members it may see, or everybody. */
 export function visibleUsers(ctx: GraphQLContext) {
+  if (holdsPlatformPermission(ctx.caller.actor, 'users:read')) return {}
   return amongMembers(ctx, visibleTenantIds(ctx.caller.actor, 'members:read'))
 }
 
@@ -57,10 +58,11 @@ export const User = builder.prismaNode('User', {
   nullable: true,
   // Only what is asked for is read: a password hash never comes this far.
   select: { id: true },
-  findUnique: (id, ctx) =>
-    ctx.provenUserIds.has(id)
-      ? { id }
-      : { id, AND: amongMembers(ctx, requireTenantIdsWith(ctx.caller, 'members:read')) },
+  findUnique: (id, ctx) => {
+    const isShown = ctx.provenUserIds.has(id) || ctx.changedIds.has(id)
+    if (isShown || holdsPlatformPermission(ctx.caller.actor, 'users:read')) return { id }
+    return { id, AND: amongMembers(ctx, requireTenantIdsWith(ctx.caller, 'members:read')) }
+  },
   fields: (t) => ({
     email: t.expose('email', { type: 'EmailAddress' }),
     name: t.exposeString('name', { nullable: true }),

@@ -1,15 +1,18 @@
 import { acceptInvitationCommand } from './accept-invitation.ts'
 import { changePasswordCommand } from './change-password.ts'
+import { createPasswordResetCommand } from './create-password-reset.ts'
 import { type CreateSessionDeps, createSessionCommand } from './create-session.ts'
 import { endSessionCommand } from './end-session.ts'
 import { inviteMemberCommand } from './invite-member.ts'
 import { refreshSessionCommand } from './refresh-session.ts'
 import { registerUserCommand } from './register-user.ts'
+import { resetPasswordCommand } from './reset-password.ts'
 
 export type UserCommands = ReturnType<typeof createUserCommands>
 
 export interface UserCommandsDeps extends CreateSessionDeps {
   readonly invitationTtlMs: number
+  readonly passwordResetTtlMs: number
   /** Whether everybody may sign up. */
   readonly signupIsOpen: boolean
 }
@@ -22,6 +25,8 @@ export function createUserCommands(deps: UserCommandsDeps) {
     endSession: endSessionCommand(deps),
     register: registerUserCommand({ ...deps, isOpen: deps.signupIsOpen }),
     changePassword: changePasswordCommand(deps),
+    createPasswordReset: createPasswordResetCommand(deps),
+    resetPassword: resetPasswordCommand(deps),
     inviteMember: inviteMemberCommand(deps),
     acceptInvitation: acceptInvitationCommand(deps),
   }

@@ -139,6 +139,11 @@ export const FIELD_CASES: Readonly<Record<string, FieldCase>> = {
     ids: { tenantId: ['tenantId'] },
     allowed: READERS,
   },
+  'Query.users': {
+    document: 'query ($search: String) { users(first: 5, search: $search) { totalCount nodes { id email } } }',
+    variables: () => ({ search: 'example.com' }),
+    allowed: 'platform',
+  },
   'Mutation.sessionCreate': {
     document: `mutation ($input: SessionCreateInput!) { sessionCreate(input: $input) { ${RESULT} } }`,
     variables: () => ({ input: { email: `${uniqueName()}@example.com`, password: 'not this one' } }),
@@ -158,6 +163,31 @@ export const FIELD_CASES: Readonly<Record<string, FieldCase>> = {
     document: `mutation ($input: PasswordChangeInput!) { passwordChange(input: $input) { ${RESULT} } }`,
     variables: () => ({ input: { currentPassword: ADMIN_PASSWORD, newPassword: 'short' } }),
     allowed: 'session',
+  },
+  'Mutation.passwordReset': {
+    document: `mutation ($input: PasswordResetInput!) { passwordReset(input: $input) { ${RESULT} } }`,
+    variables: () => ({ input: { token: 'none', newPassword: 'orange staple under rivers' } }),
+    allowed: 'public',
+  },
+  'Mutation.userSessionsEnd': {
+    document: `mutation ($id: ID!) { userSessionsEnd(id: $id) { ${RESULT} } }`,
+    variables: ({ userId }) => ({ id: userId }),
+    ids: { id: ['userId'] },
+    allowed: 'platform',
+  },
+  'Mutation.userPasswordResetCreate': {
+    document: `mutation ($id: ID!) { userPasswordResetCreate(id: $id) { ${RESULT} } }`,
+    variables: ({ userId }) => ({ id: userId }),
+    ids: { id: ['userId'] },
+    allowed: 'platform',
+  },
+  'Mutation.userDelete': {
+    document: `mutation ($id: ID!, $confirmEmail: String!) {
+      userDelete(id: $id, confirmEmail: $confirmEmail) { ${RESULT} }
+    }`,
+    variables: ({ userId }) => ({ id: userId, confirmEmail: 'not@its.address' }),
+    ids: { id: ['userId'] },
+    allowed: 'platform',
   },
   'Mutation.memberInvite': {
     document: `mutation ($input: MemberInviteInput!) { memberInvite(input: $input) { ${RESULT} } }`,

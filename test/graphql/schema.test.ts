@@ -57,6 +57,8 @@ test('descriptions are sentences, and say nothing of how the server is made', ()
   }
 })
 
+const FOR_EVERYBODY = ['sessionCreate', 'sessionRefresh', 'userRegister', 'passwordReset', 'invitationAccept']
+
 describe.each(Object.values(schema.getMutationType()?.getFields() ?? {}))('the mutation $name', (field) => {
   test('answers with a union of one payload and the failures that a caller can expect', () => {
     const type = getNamedType(field.type)
@@ -73,7 +75,7 @@ describe.each(Object.values(schema.getMutationType()?.getFields() ?? {}))('the m
   })
 
   test('says which permission it takes, unless everybody may', () => {
-    if (['sessionCreate', 'sessionRefresh', 'userRegister', 'invitationAccept'].includes(field.name)) return
+    if (FOR_EVERYBODY.includes(field.name)) return
     expect(field.description).toMatch(/Requires (`[a-z:]+`|a session)/)
   })
 })
@@ -184,7 +186,13 @@ test('no field is a hash, a password or a secret, but for one that is shown once
     'ApiKeyCreatePayload.signingSecret',
     // Named after what is changed; what they show is the person.
     'Mutation.passwordChange',
+    'Mutation.passwordReset',
+    'Mutation.userPasswordResetCreate',
     'PasswordChangePayload.user',
+    'PasswordResetPayload.user',
+    'UserPasswordResetCreatePayload.expiresAt',
+    'UserPasswordResetCreatePayload.resetToken',
+    'UserPasswordResetCreatePayload.user',
   ])
 })
 

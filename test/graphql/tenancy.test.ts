@@ -119,7 +119,30 @@ const cases = Object.entries(FIELD_CASES).flatMap(([name, fieldCase]) =>
   ),
 )
 
-describe.each(cases)("another tenant's $thing as $path of $name", ({ name, path, thing, fieldCase }) => {
+const [ofInstallation, ofTenants] = [
+  cases.filter(({ fieldCase }) => fieldCase.allowed === 'platform'),
+  cases.filter(({ fieldCase }) => fieldCase.allowed !== 'platform'),
+]
+
+describe.each(ofInstallation)('any $thing as $path of $name', ({ path, thing, fieldCase }) => {
+  test('is refused to everybody else in the same bytes, whether or not there is one', async () => {
+    const theirs = await call(fieldCase, path, foreign[thing])
+    expect(theirs.text).toContain('"code":"FORBIDDEN"')
+    for (const id of [own[thing], formatPublicId(TYPES[thing], randomUUIDv7()), '', 'x', '\u0000']) {
+      expect((await call(fieldCase, path, id)).text).toBe(theirs.text)
+    }
+  })
+
+  test('that does not exist is not found by an admin of the installation, and neither is what is no id', async () => {
+    const missing = await call(fieldCase, path, formatPublicId(TYPES[thing], randomUUIDv7()), 'x', platformAdmin)
+    expect(missing.text).toContain('"__typename":"NotFoundError"')
+    for (const id of ['', 'x', '\u0000', uuidOf(own[thing])]) {
+      expect((await call(fieldCase, path, id, 'x', platformAdmin)).text).toBe(missing.text)
+    }
+  })
+})
+
+describe.each(ofTenants)("another tenant's $thing as $path of $name", ({ name, path, thing, fieldCase }) => {
   test('is answered in the same bytes as one that does not exist', async () => {
     const theirs = await call(fieldCase, path, foreign[thing])
     const missing = await call(fieldCase, path, formatPublicId(TYPES[thing], randomUUIDv7()))

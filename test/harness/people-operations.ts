@@ -21,6 +21,54 @@ export const PasswordChange = graphql(`
   }
 `)
 
+export const PasswordReset = graphql(`
+  mutation PasswordReset($input: PasswordResetInput!) {
+    passwordReset(input: $input) {
+      __typename
+      ... on PasswordResetPayload { user { id email } }
+      ... on UserError { code message path }
+    }
+  }
+`)
+
+export const Users = graphql(`
+  query Users($search: String, $first: Int, $after: String) {
+    users(search: $search, first: $first, after: $after) {
+      totalCount pageInfo { hasNextPage endCursor } nodes { id email name memberships { role tenant { id } } }
+    }
+  }
+`)
+
+export const UserSessionsEnd = graphql(`
+  mutation UserSessionsEnd($id: ID!) {
+    userSessionsEnd(id: $id) {
+      __typename
+      ... on UserSessionsEndPayload { endedCount user { id } }
+      ... on UserError { code message path }
+    }
+  }
+`)
+
+export const UserPasswordResetCreate = graphql(`
+  mutation UserPasswordResetCreate($id: ID!) {
+    userPasswordResetCreate(id: $id) {
+      __typename
+      ... on UserPasswordResetCreatePayload { resetToken expiresAt user { id email } }
+      ... on UserError { code message path }
+    }
+  }
+`)
+
+export const UserDelete = graphql(`
+  mutation UserDelete($id: ID!, $confirmEmail: String!) {
+    userDelete(id: $id, confirmEmail: $confirmEmail) {
+      __typename
+      ... on UserDeletePayload { deletedId }
+      ... on UserError { code message path }
+    }
+  }
+`)
+
 export const MemberInvite = graphql(`
   mutation MemberInvite($input: MemberInviteInput!) {
     memberInvite(input: $input) {
