@@ -51,6 +51,7 @@ import { createAuthenticate } from './users/authenticate.ts'
 import { createJwksRoute } from './users/jwks-route.ts'
 import { createLoginGuard } from './users/login-guard.ts'
 import { createPasswords } from './users/passwords.ts'
+import { purgePeople } from './users/purge-people.ts'
 import { findAccessTokenKey } from './users/signing-key-store.ts'
 import { createUserCommands } from './users/user-commands.ts'
 import { createDataPlane } from './verify/data-plane.ts'
@@ -83,6 +84,8 @@ export interface App {
   flushUsage(): Promise<void>
   /** Does what is due for keys by themselves now instead of within a minute; nothing while another server is at it. */
   runKeyJobs(): Promise<void>
+  /** Clears away what is over now instead of within a minute. */
+  purge(): Promise<void>
   /** Stops accepting, finishes what is under way, writes what is counted, lets go of the database. May be called again. */
   stop(): Promise<void>
 }
@@ -204,10 +207,15 @@ export async function createApp(options: AppOptions): Promise<App> {
     },
   })
 
-  const requestPurge = createPeriodicWork({
+  const loginWindowMs = config.LOGIN_WINDOW_SECONDS * 1000
+  async function purge(): Promise<void> {
+    await purgeRememberedRequests(pool, clock.now())
+    await purgePeople(pool, clock.now(), loginWindowMs)
+  }
+  const purgeWork = createPeriodicWork({
     intervalMs: 60_000,
-    run: () => purgeRememberedRequests(pool, clock.now()),
-    onFailure: (error) => logger.warn({ err: error }, 'What is remembered of requests could not be cleared away.'),
+    run: purge,
+    onFailure: (error) => logger.warn({ err: error }, 'What is over could not be cleared away; it is tried again.'),
   })
 
   const passwords = createPasswords()
@@ -266,7 +274,7 @@ export async function createApp(options: AppOptions): Promise<App> {
     newId,
     wait: sleep,
     limits: {
-      windowMs: config.LOGIN_WINDOW_SECONDS * 1000,
+      windowMs: loginWindowMs,
       pairFailuresMax: config.LOGIN_FAILURES_MAX,
       sourceFailuresMax: config.LOGIN_ADDRESS_FAILURES_MAX,
       delayMaxMs: config.LOGIN_DELAY_MAX_MS,
@@ -353,7 +361,7 @@ export async function createApp(options: AppOptions): Promise<App> {
     await changes.stop()
     await dataPlane.stop()
     await nonces.settle()
-    await requestPurge.stop()
+    await purgeWork.stop()
     await keyJobs.stop()
     await keyWork.stop()
     await Promise.all([passwords.stop(), largeBodies.stop()])
@@ -366,12 +374,13 @@ export async function createApp(options: AppOptions): Promise<App> {
     async listen() {
       const address = await server.listen({ host: config.HOST, port: config.PORT })
       dataPlane.start()
-      requestPurge.start()
+      purgeWork.start()
       keyWork.start()
       return address
     },
     flushUsage: () => dataPlane.flush(),
     runKeyJobs: keyJobs.runOnce,
+    purge,
     stop() {
       stopping ??= stop()
       return stopping

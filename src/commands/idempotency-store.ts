@@ -1,4 +1,5 @@
 import type pg from 'pg'
+import { purgeRows } from '../db/purge-rows.ts'
 import { KeywardError } from '../errors/keyward-error.ts'
 import type { Prisma } from '../generated/prisma/client.ts'
 import type { Envelope } from '../secrets/envelope.ts'
@@ -86,17 +87,7 @@ const PURGE_REQUESTS = `
     SELECT request_hash FROM remembered_requests
      WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2 FOR UPDATE SKIP LOCKED))`
 
-/** A statement over this many rows takes some milliseconds and holds up nobody. */
-const PURGE_ROWS_MAX = 1_000
-/** Of each kind in one run; the rest is for the next. */
-const PURGE_STATEMENTS_MAX = 100
-
 /** Clears away secrets, then requests, whose time is over, in small statements. */
 export async function purgeRememberedRequests(pool: pg.Pool, now: number): Promise<void> {
-  for (const statement of [PURGE_SECRETS, PURGE_REQUESTS]) {
-    for (let round = 0; round < PURGE_STATEMENTS_MAX; round++) {
-      const { rowCount } = await pool.query(statement, [new Date(now), PURGE_ROWS_MAX])
-      if ((rowCount ?? 0) < PURGE_ROWS_MAX) break
-    }
-  }
+  for (const statement of [PURGE_SECRETS, PURGE_REQUESTS]) await purgeRows(pool, statement, now)
 }

@@ -85,7 +85,8 @@ builder.queryFields((t) => ({
   invitations: t.connection(
     {
       type: Invitation,
-      description: 'Invitations into a tenant, whatever has become of them, newest first. Requires `members:read`.',
+      description:
+        'Invitations into a tenant, whatever has become of them, newest first, until 90 days after their time. Requires `members:read`.',
       authScopes: (_root, { tenantId }) => ({ tenantPermission: { permission: 'members:read', tenantId } }),
       args: { tenantId: t.arg.id({ required: true, description: 'Whose invitations.' }) },
       resolve: async (_root, { tenantId, ...pageArgs }, ctx, info) => {

@@ -35,6 +35,7 @@ export interface TestApp {
   query<Row extends pg.QueryResultRow>(sql: string, values?: unknown[]): Promise<Row[]>
   flushUsage(): Promise<void>
   runKeyJobs(): Promise<void>
+  purge(): Promise<void>
   stop(): Promise<void>
 }
 
@@ -83,6 +84,7 @@ export async function startTestApp(options: TestAppOptions = {}): Promise<TestAp
     query: async (sql, values) => (await owner.query(sql, values)).rows,
     flushUsage: () => app.flushUsage(),
     runKeyJobs: () => app.runKeyJobs(),
+    purge: () => app.purge(),
     async stop() {
       await app.stop()
       await owner.end()
