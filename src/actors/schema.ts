@@ -1,6 +1,7 @@
 import { builder } from '../graphql/builder.ts'
 import { planRow } from '../graphql/row-plan.ts'
 import { ApiKey, visibleKeys } from '../keys/key-type.ts'
+import { Invitation } from '../users/member-schema.ts'
 import { Role, User, visibleUsers } from '../users/schema.ts'
 import { PERMISSION_NAMES, PERMISSIONS, type Permission, permissionScope } from './permissions.ts'
 
@@ -63,6 +64,37 @@ builder.prismaObjectFields(ApiKey, (t) => ({
     resolve: ({ revokedByUser, revokedByKey }) => toActor(revokedByUser, revokedByKey),
   }),
 }))
+
+builder.prismaObjectFields(Invitation, (t) => ({
+  invitedBy: t.loadable({
+    type: Actor,
+    nullable: true,
+    description: 'Who invited; null for who is gone, and for whom the caller may not know of.',
+    loaderOptions: { cache: false },
+    load: async (ids: InviterIds[], ctx) => {
+      const [userIds, keyIds] = [ids.flatMap(({ userId }) => userId ?? []), ids.flatMap(({ keyId }) => keyId ?? [])]
+      const [users, keys] = [
+        userIds.length === 0
+          ? []
+          : await ctx.prisma.user.findMany({ where: { id: { in: userIds }, AND: visibleUsers(ctx) } }),
+        keyIds.length === 0
+          ? []
+          : await ctx.prisma.apiKey.findMany({ where: { id: { in: keyIds }, AND: visibleKeys(ctx.caller.actor) } }),
+      ]
+      const people = new Map(users.map((user) => [user.id, user]))
+      const machines = new Map(keys.map((key) => [key.id, key]))
+      return ids.map(({ userId, keyId }) =>
+        toActor(people.get(userId ?? '') ?? null, machines.get(keyId ?? '') ?? null),
+      )
+    },
+    resolve: ({ invitedByUserId: userId, invitedByKeyId: keyId }) => ({ userId, keyId }),
+  }),
+}))
+
+interface InviterIds {
+  readonly userId: string | null
+  readonly keyId: string | null
+}
 
 function toActor(user: typeof User.$inferType | null, key: typeof ApiKey.$inferType | null) {
   return user === null ? key && ApiKey.addBrand(key) : User.addBrand(user)

@@ -26,7 +26,7 @@ const InvitationStatus = builder.enumType('InvitationStatus', {
   },
 })
 
-const Invitation = builder.prismaNode('Invitation', {
+export const Invitation = builder.prismaNode('Invitation', {
   description: 'An invitation of whoever has an e-mail address into a tenant. Its token is shown once and not kept.',
   id: { field: 'id', description: 'Identifies the invitation for good.' },
   nullable: true,

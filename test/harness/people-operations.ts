@@ -73,7 +73,12 @@ export const MemberInvite = graphql(`
   mutation MemberInvite($input: MemberInviteInput!) {
     memberInvite(input: $input) {
       __typename
-      ... on MemberInvitePayload { acceptToken invitation { id email role status createdAt expiresAt tenant { id } } }
+      ... on MemberInvitePayload {
+        acceptToken
+        invitation {
+          id email role status createdAt expiresAt tenant { id } invitedBy { ... on User { id } ... on ApiKey { id } }
+        }
+      }
       ... on UserError { code message path }
     }
   }

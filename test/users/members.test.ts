@@ -90,6 +90,7 @@ describe('an invitation', () => {
       role: 'ADMIN',
       status: 'OPEN',
       tenant: { id: tenantId },
+      invitedBy: { id: owner.userId },
       expiresAt: new Date(app.clock.now() + WEEK_MS).toISOString(),
     })
     const { data } = await accept(acceptToken, { password: GOOD_PASSWORD, name: 'Ada' })
@@ -291,6 +292,7 @@ describe('an invitation counts for as long as who invited may give the role', ()
       await mustInvite(newEmail(), 'VIEWER', machine),
       await mustInvite(newEmail(), 'VIEWER', machine),
     ]
+    expect(before.invitation.invitedBy).toEqual({ id: made.apiKey.id })
     expect(readCode(await accept(before.acceptToken, { password: GOOD_PASSWORD }))).toBe('InvitationAcceptPayload')
     await sendGraphQL(app, ApiKeyRevoke, { id: made.apiKey.id, input: { reason: 'test' } }, owner.accessToken)
     expect(readCode(await accept(after.acceptToken, { password: GOOD_PASSWORD }))).toBe('INVALID_CREDENTIALS')
