@@ -13,6 +13,11 @@ const METHOD = /^(?:GET|HEAD|OPTIONS|TRACE|POST|PUT|PATCH|DELETE)$/
 /** As many as there are methods. */
 const ACTIONS_MAX = 8
 
+/** Whether operations can have been imported into it. */
+export function isNamespace(namespace: string): boolean {
+  return NAMESPACE.test(namespace)
+}
+
 /** Every fault of what scopes are to be called. */
 export function findNamingIssues(input: {
   readonly namespace: string
@@ -20,7 +25,7 @@ export function findNamingIssues(input: {
 }): readonly InputIssue[] {
   const { namespace, actions } = input
   const issues: InputIssue[] = []
-  if (!NAMESPACE.test(namespace)) {
+  if (!isNamespace(namespace)) {
     const detail = 'must be 1 to 40 of `a-z 0-9 _ -` and begin with a letter or a digit'
     issues.push({ path: ['input', 'namespace'], detail })
   } else if (`${namespace}:` === RESERVED_SCOPE_PREFIX) {

@@ -3,6 +3,8 @@ import { chunksOf } from '../commands/bulk-document.ts'
 import type { Work } from '../commands/command.ts'
 import { isUnavailable } from '../db/database-failures.ts'
 import { KeywardError } from '../errors/keyward-error.ts'
+import type { Prisma, Tenant } from '../generated/prisma/client.ts'
+import { lockTenant } from '../tenants/tenant-store.ts'
 import type { OperationSource } from '../verify/operations/find-matcher.ts'
 import type { OperationRecord } from '../verify/operations/operation-matcher.ts'
 import type { NeededScope } from './generate-scopes.ts'
@@ -90,4 +92,20 @@ export async function replaceOperations(
         FROM unnest(${ids}::uuid[], ${column('method')}::text[], ${column('path')}::text[], ${column('scope')}::text[])
              AS given (id, method, path, scope)`
   }
+}
+
+/**
+ * Deletes the operations of one namespace and gives the tenant a new revision, or none when no operation is left. Matchers
+ * are known by the revision, so nobody asks for the old one any more. Five statements.
+ */
+export async function deleteOperationRows(
+  tx: Prisma.TransactionClient,
+  { tenantId, namespace, revision }: { tenantId: string; namespace: string; revision: string },
+): Promise<{ tenant: Tenant; deletedCount: number }> {
+  // The tenant is locked first, as by an import.
+  await lockTenant(tx, tenantId)
+  const { count: deletedCount } = await tx.openApiOperation.deleteMany({ where: { tenantId, namespace } })
+  const left = await tx.openApiOperation.findFirst({ where: { tenantId }, select: { id: true } })
+  const operationsRevision = left === null ? null : revision
+  return { deletedCount, tenant: await tx.tenant.update({ where: { id: tenantId }, data: { operationsRevision } }) }
 }

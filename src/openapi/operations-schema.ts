@@ -3,7 +3,10 @@ import { requireTenantUuid } from '../graphql/authorization.ts'
 import { builder } from '../graphql/builder.ts'
 import { type Keyset, pageQuery, parsePage, toConnection } from '../graphql/keyset.ts'
 import { planConnectionRows } from '../graphql/row-plan.ts'
+import { commandErrors } from '../graphql/user-errors.ts'
 import { findProseFault } from '../lib/text-fault.ts'
+import { Tenant } from '../tenants/schema.ts'
+import { type DeletedOperations, deleteOperations } from './delete-operations.ts'
 import { OPERATION_TEXT_CHARACTERS_MAX } from './openapi-operation.ts'
 
 /** No node: each import replaces what its namespace had, and an operation is then another row. */
@@ -56,4 +59,28 @@ builder.queryField('openApiOperations', (t) =>
     { name: 'OpenApiOperationConnection', description: 'A page of operations.' },
     { name: 'OpenApiOperationEdge', description: 'One operation in its place in the list.' },
   ),
+)
+
+const OpenApiOperationsDeletePayload = builder
+  .objectRef<DeletedOperations>('OpenApiOperationsDeletePayload')
+  .implement({
+    description: 'The operations were deleted.',
+    fields: (t) => ({
+      deletedCount: t.exposeInt('deletedCount', { description: 'Operations that the namespace had.' }),
+      tenant: t.field({ type: Tenant, description: 'The tenant.', resolve: ({ tenant }) => tenant }),
+    }),
+  })
+
+builder.mutationField('openApiOperationsDelete', (t) =>
+  t.field({
+    type: OpenApiOperationsDeletePayload,
+    description:
+      'Delete the operations that were imported into a namespace: `/verify` matches no request with them any more. Their scopes stay. Requires `openapi:delete`.',
+    errors: commandErrors('VALIDATION_FAILED', 'NOT_FOUND'),
+    args: {
+      tenantId: t.arg.id({ required: true, description: 'Whose operations.' }),
+      namespace: t.arg.string({ required: true, description: 'The namespace, at most 40 characters.' }),
+    },
+    resolve: (_root, args, ctx) => ctx.execute(deleteOperations, args),
+  }),
 )

@@ -301,6 +301,14 @@ export const FIELD_CASES: Readonly<Record<string, FieldCase>> = {
     allowed: WRITERS,
     gives: ['openapi:write'],
   },
+  'Mutation.openApiOperationsDelete': {
+    document: `mutation ($tenantId: ID!, $namespace: String!) {
+      openApiOperationsDelete(tenantId: $tenantId, namespace: $namespace) { ${RESULT} }
+    }`,
+    variables: ({ tenantId }) => ({ tenantId, namespace: 'none' }),
+    ids: { tenantId: ['tenantId'] },
+    allowed: ADMINS,
+  },
   'Mutation.apiKeyCreate': {
     document: `mutation ($input: ApiKeyCreateInput!) { apiKeyCreate(input: $input) { ${RESULT} } }`,
     variables: ({ tenantId }) => ({ input: { tenantId, name: uniqueName(), environment: 'TEST' } }),

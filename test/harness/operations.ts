@@ -335,6 +335,16 @@ export const ConfigsExport = graphql(`
   query ConfigsExport($tenantId: ID!, $after: String) { configsExport(tenantId: $tenantId, after: $after) }
 `)
 
+export const OpenApiOperationsDelete = graphql(`
+  mutation OpenApiOperationsDelete($tenantId: ID!, $namespace: String!) {
+    openApiOperationsDelete(tenantId: $tenantId, namespace: $namespace) {
+      __typename
+      ... on OpenApiOperationsDeletePayload { deletedCount tenant { id } }
+      ... on UserError { code message path }
+    }
+  }
+`)
+
 export const OpenApiOperations = graphql(`
   query OpenApiOperations($tenantId: ID!, $first: Int, $after: String) {
     openApiOperations(tenantId: $tenantId, first: $first, after: $after) {
