@@ -10,9 +10,9 @@ import type { Envelope } from '../secrets/envelope.ts'
 import { createTenantCommand } from '../tenants/create-tenant.ts'
 import { PLATFORM_KEY_PREFIX } from '../tenants/tenant-rules.ts'
 import { type AccessTokenKey, generateAccessTokenKey } from '../users/access-tokens.ts'
+import { normalizeEmail } from '../users/account-rules.ts'
 import type { Passwords } from '../users/passwords.ts'
 import { insertAccessTokenKey } from '../users/signing-key-store.ts'
-import { normalizeEmail } from '../users/user-store.ts'
 
 export interface BootstrapInput {
   readonly adminEmail: string

@@ -26,7 +26,7 @@ export interface OpenApiGeneration extends DerivedHead {
   readonly operations: readonly NeededScope[]
 }
 
-interface DerivedHead extends Omit<OpenApiSummary, 'operations'> {
+interface DerivedHead extends Omit<OpenApiSummary, 'operations' | 'otherBasePaths'> {
   readonly operationCount: number
   readonly warnings: readonly string[]
 }

@@ -21,6 +21,11 @@ export function validateAccount({ email, password, name }: NewAccount): readonly
   ]
 }
 
+/** An address as it is stored and compared: people do not mean another account by another case. */
+export function normalizeEmail(email: string): string {
+  return email.trim().toLowerCase()
+}
+
 /** Why an address cannot be that of an account; null when it can. That it is one was seen to before. */
 export function findEmailFault(email: string): string | null {
   return findLineFault(email, EMAIL_CHARACTERS_MAX)

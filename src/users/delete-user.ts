@@ -2,6 +2,7 @@ import type { AuditEntry } from '../audit/audit-entry.ts'
 import { defineCommand } from '../commands/command.ts'
 import { KeywardError, validationFailed } from '../errors/keyward-error.ts'
 import type { Prisma } from '../generated/prisma/client.ts'
+import { normalizeEmail } from './account-rules.ts'
 import {
   type AccountRole,
   deleteAccountRows,
@@ -9,7 +10,6 @@ import {
   lockAccount,
   requirePowerOver,
 } from './account-store.ts'
-import { normalizeEmail } from './user-store.ts'
 
 export interface DeleteUserInput {
   readonly id: string

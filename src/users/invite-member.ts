@@ -4,11 +4,10 @@ import type { Invitation } from '../generated/prisma/client.ts'
 import type { Role } from '../generated/prisma/enums.ts'
 import { formatPublicId } from '../public-id.ts'
 import { findTenantId, lockTenant } from '../tenants/tenant-store.ts'
-import { findEmailFault, toIssues } from './account-rules.ts'
+import { findEmailFault, normalizeEmail, toIssues } from './account-rules.ts'
 import { requireGrantableRole } from './grantable-role.ts'
 import { describeInviter } from './inviter.ts'
 import { generateOneTimeToken } from './one-time-token.ts'
-import { normalizeEmail } from './user-store.ts'
 
 export interface InviteMemberInput {
   readonly tenantId: string

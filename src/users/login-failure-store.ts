@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto'
 import type { Prisma, PrismaClient } from '../generated/prisma/client.ts'
 import { nameClientNetwork } from '../verify/access/client-network.ts'
+import { normalizeEmail } from './account-rules.ts'
 import { ACCOUNT_FAILURES_COUNTED_MAX, type LoginFailures, type LoginLimits } from './login-limits.ts'
-import { normalizeEmail } from './user-store.ts'
 
 /** What a login is counted under, whether or not there is such an account. */
 export interface LoginSubject {

@@ -5,12 +5,11 @@ import { NEWEST_FIRST, pageQuery, parsePage, toConnection } from '../graphql/key
 import { planConnectionRows } from '../graphql/row-plan.ts'
 import { commandErrors } from '../graphql/user-errors.ts'
 import { escapeLikePattern } from '../lib/like-pattern.ts'
-import { findEmailFault } from './account-rules.ts'
+import { findEmailFault, normalizeEmail } from './account-rules.ts'
 import type { NewPasswordReset } from './create-password-reset.ts'
 import { deleteUser } from './delete-user.ts'
 import { type EndedUserSessions, endUserSessions } from './end-user-sessions.ts'
 import { User } from './schema.ts'
-import { normalizeEmail } from './user-store.ts'
 
 /** What those who run the installation do about accounts. */
 builder.queryField('users', (t) =>

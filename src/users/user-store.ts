@@ -1,6 +1,7 @@
 import type { UserActor } from '../actors/actor.ts'
 import type { Prisma, PrismaClient, User } from '../generated/prisma/client.ts'
 import type { Role } from '../generated/prisma/enums.ts'
+import { normalizeEmail } from './account-rules.ts'
 
 export interface UserCredentials {
   readonly id: string
@@ -13,11 +14,6 @@ export interface UserCredentials {
 
 /** Memberships from the oldest on; the first one's tenant is where the logins of a person are recorded. */
 export const OLDEST_FIRST = [{ createdAt: 'asc' }, { tenantId: 'asc' }] as const
-
-/** An address as it is stored and compared: people do not mean another account by another case. */
-export function normalizeEmail(email: string): string {
-  return email.trim().toLowerCase()
-}
 
 const CREDENTIALS = {
   id: true,
