@@ -15,6 +15,7 @@ import { formatPublicId, isPublicIdTypename, parsePublicId } from '../public-id.
 import { requireAuthenticated, requirePlatformPermission, requireTenantPermission } from './authorization.ts'
 import type { GraphQLContext } from './context.ts'
 import { PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX } from './limits.ts'
+import { NULLABLE_ROOTS } from './nullable-roots.ts'
 import { SCALARS } from './scalars.ts'
 
 export interface SchemaTypes {
@@ -44,7 +45,15 @@ export interface SchemaTypes {
  * anything below becomes a result, ids are decoded, the caller is authorized, the cost is counted, rows are read.
  */
 export const builder = new SchemaBuilder<SchemaTypes>({
-  plugins: [ErrorsPlugin, RelayPlugin, ScopeAuthPlugin, ComplexityPlugin, PrismaPlugin, DataloaderPlugin],
+  plugins: [
+    NULLABLE_ROOTS,
+    ErrorsPlugin,
+    RelayPlugin,
+    ScopeAuthPlugin,
+    ComplexityPlugin,
+    PrismaPlugin,
+    DataloaderPlugin,
+  ],
   defaultFieldNullability: false,
   errors: {
     directResult: true,
@@ -143,7 +152,12 @@ builder.addScalarType('SafeInt', SCALARS.SafeInt, {
   description: 'A whole number that a double holds exactly, up to 2^53 - 1.',
 })
 
-builder.queryType({ description: 'Reads. What the caller may not see looks the same as what does not exist.' })
+/** Which field of several failed is told by the entry's `path`. */
+const FAILED_FIELD = 'A field that failed is null and has an entry in `errors`; the others are answered all the same.'
+
+builder.queryType({
+  description: `Reads. What the caller may not see looks the same as what does not exist. ${FAILED_FIELD}`,
+})
 builder.mutationType({
-  description: 'Changes. Each one is recorded; failures that can be expected are members of the result union.',
+  description: `Changes, made one after the other. Each one is recorded; failures that can be expected are members of the result union. ${FAILED_FIELD}`,
 })

@@ -328,7 +328,7 @@ test('what fails unexpectedly is told as INTERNAL without a word of its own, and
       'x-request-id': 'internal-1',
     })
     expect(JSON.parse(answer.text)).toEqual({
-      data: null,
+      data: { tenants: null },
       extensions: { cost: { requested: 41, limit: 20_000 } },
       errors: [
         {

@@ -16,9 +16,16 @@ export async function send(app: Pick<TestApp, 'baseUrl'>, path: string, init: Re
 export interface GraphQLAnswer<Data> {
   readonly status: number
   readonly headers: Headers
-  readonly data: Data | null
+  /** Null also when every field at the root failed: nothing was answered then. */
+  readonly data: Answered<Data> | null
   readonly errors: readonly GraphQLAnswerError[]
 }
+
+/**
+ * Every field at the root can be null, for when it fails. A test that looks into one expects that it did not, and fails where
+ * it looks if it did.
+ */
+export type Answered<Data> = { readonly [Field in keyof Data]: NonNullable<Data[Field]> }
 
 export interface GraphQLAnswerError {
   readonly message: string
@@ -44,8 +51,9 @@ export async function sendGraphQL<Data, Variables>(
     },
     body: JSON.stringify({ query: document.toString(), variables }),
   })
-  const body: Partial<GraphQLAnswer<Data>> = JSON.parse(answer.text)
-  return { status: answer.status, headers: answer.headers, data: body.data ?? null, errors: body.errors ?? [] }
+  const { data = null, errors = [] }: Partial<GraphQLAnswer<Data>> = JSON.parse(answer.text)
+  const nothing = errors.length > 0 && Object.values(data ?? {}).every((field) => field === null)
+  return { status: answer.status, headers: answer.headers, data: nothing ? null : data, errors }
 }
 
 export interface VerifyAnswer {
