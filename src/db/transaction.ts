@@ -3,6 +3,7 @@ import type { Prisma, PrismaClient } from '../generated/prisma/client.ts'
 import { unguard } from './client.ts'
 import { DatabaseError } from './database-error.ts'
 import { isConcurrencyFailure } from './database-failures.ts'
+import { OutdatedError } from './outdated-error.ts'
 import { isInsideTransaction, runInTransactionScope } from './transaction-scope.ts'
 
 export interface TransactionOptions {
@@ -16,7 +17,8 @@ export interface TransactionOptions {
  * Runs `work` in one transaction and returns what it returns, after the commit. Whatever `work` throws rolls back.
  *
  * `work` uses the client it is given and nothing else of the database, and it can run more than once: a transaction that
- * the database undid because of a concurrent one is tried again, so what is not in the database must not be changed.
+ * the database undid because of a concurrent one, or that throws an OutdatedError, is tried again, so what is not in
+ * the database must not be changed.
  *
  * @throws DatabaseError SECOND_CONNECTION, NESTED_TRANSACTION
  */
@@ -57,7 +59,9 @@ async function retryConcurrencyFailures<T>(attempt: () => Promise<T>): Promise<T
     try {
       return await attempt()
     } catch (error) {
-      if (number === ATTEMPTS_MAX || !isConcurrencyFailure(error)) throw error
+      const isOutdated = error instanceof OutdatedError
+      if (!isOutdated && !isConcurrencyFailure(error)) throw error
+      if (number === ATTEMPTS_MAX) throw isOutdated ? error.failure : error
       await sleep(Math.random() * BACKOFF_MS * 2 ** number)
     }
   }

@@ -4,6 +4,7 @@ import { requireVersion } from '../commands/expected-version.ts'
 import { mergeConfig } from '../configs/effective-config.ts'
 import { readTenantConfig } from '../configs/stored-config.ts'
 import { isUniqueViolation } from '../db/database-failures.ts'
+import { OutdatedError } from '../db/outdated-error.ts'
 import { KeywardError, validationFailed } from '../errors/keyward-error.ts'
 import type { ApiKey } from '../generated/prisma/client.ts'
 import { normalizeName } from '../lib/text-fault.ts'
@@ -74,7 +75,10 @@ export function updateKeysCommand(deps: UpdateKeyDeps): Command<UpdateKeysInput,
 
       await updateKeys(tx, tenantId, now, changes).catch((error: unknown) => {
         if (!isUniqueViolation(error)) throw error
-        throw new KeywardError('CONFLICT', 'Somebody else took one of the names just now; send the changes again.')
+        // Which of the names it was is seen by looking again; its row fails then, and the others do not.
+        throw new OutdatedError(
+          new KeywardError('CONFLICT', 'Somebody else took one of the names just now; send the changes again.'),
+        )
       })
       const describe = ({ key, plan }: typeof first) => describeKeyChange(key, plan)
       return {

@@ -4,6 +4,7 @@ import { pino } from 'pino'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { createPrisma } from '../../src/db/client.ts'
 import { isUnavailable } from '../../src/db/database-failures.ts'
+import { OutdatedError } from '../../src/db/outdated-error.ts'
 import { createPool, type DatabasePool } from '../../src/db/pool.ts'
 import { createTransactionRunner, type RunInTransaction } from '../../src/db/transaction.ts'
 import type { Prisma, PrismaClient } from '../../src/generated/prisma/client.ts'
@@ -246,6 +247,25 @@ describe('the database undid the transaction because of another one', () => {
     await expect(work).rejects.toThrow()
     expect(attempts).toBe(5)
   })
+})
+
+test('work that says that it decided on what is outdated is done anew, five times at most', async () => {
+  const failure = new Error('taken')
+  const slug = randomUUID()
+  const tryUntil = async (good: number) => {
+    let attempts = 0
+    const run = runInTransaction(async (tx) => {
+      attempts += 1
+      await tx.tenant.create({ data: newTenant(slug) })
+      if (attempts < good) throw new OutdatedError(failure)
+    })
+    await expect(run)[good > 5 ? 'rejects' : 'resolves'].toBe(good > 5 ? failure : undefined)
+    return attempts
+  }
+  expect(await tryUntil(6)).toBe(5)
+  expect(await countTenants(slug)).toBe(0)
+  expect(await tryUntil(3)).toBe(3)
+  expect(await countTenants(slug)).toBe(1)
 })
 
 test('a transaction that gets no connection in time fails as unavailable, and leaves no connection taken', async () => {

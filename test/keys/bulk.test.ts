@@ -243,6 +243,23 @@ describe('changing many keys', () => {
     expect(beside.audit).toMatchObject([{ action: 'api_key.updated' }, rejected])
   })
 
+  test('a name that two calls give at once costs one row of one of them', async () => {
+    for (let round = 0; round < 5; round++) {
+      const shared = uniqueName()
+      const calls = await Promise.all(
+        Array.from({ length: 4 }, async () => {
+          const keys = await seedKeys(5)
+          return keys.map(({ apiKeyId }, at): Row => [apiKeyId, { name: at === 2 ? shared : uniqueName() }])
+        }),
+      )
+      const results = await Promise.all(calls.map((rows) => update(rows)))
+      expect(results.map(({ updated }) => updated).sort()).toEqual([4, 4, 4, 5])
+      const failed = results.flatMap(({ rows }) => rows.filter(({ status }) => status === 'FAILED'))
+      expect(failed).toMatchObject(Array(3).fill({ index: 2, error: { code: 'CONFLICT' } }))
+      for (const { error } of failed) expect(error?.path).toEqual(['input', 'keys', '2', 'changes', 'name'])
+    }
+  })
+
   test("holds each row against the tenant's rule of how long keys live", async () => {
     const ruled = await admin.tenant()
     const { apiKeyId } = await ruled.key()
