@@ -10,6 +10,8 @@ export const BULK_ROWS_MAX = 10_000
 export const BULK_DOCUMENT_BYTES_MAX = 10 * 1024 * 1024
 /** Rows that are read and written by one statement each; others have their turn between two chunks. */
 export const BULK_CHUNK_ROWS = 500
+/** Ten thousand rows take a few seconds; on a busy database more. */
+export const BULK_TRANSACTION_TIMEOUT_MS = 60_000
 
 /** The version that is written; every 1.x.y is read. */
 export const BULK_DOCUMENT_VERSION = '1.0.0'

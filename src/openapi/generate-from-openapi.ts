@@ -1,8 +1,9 @@
 import { requirePermission } from '../actors/require-permission.ts'
-import { chunksOf } from '../commands/bulk-document.ts'
+import { BULK_TRANSACTION_TIMEOUT_MS, chunksOf } from '../commands/bulk-document.ts'
 import { type BulkCounts, type BulkRow, countBulkRows } from '../commands/bulk-result.ts'
 import type { Command, TenantWork } from '../commands/command.ts'
 import { formatPublicId } from '../public-id.ts'
+import { catalogueFull, countRoom } from '../scopes/scope-store.ts'
 import { upsertScopes } from '../scopes/scope-upsert.ts'
 import { findTenantId } from '../tenants/tenant-store.ts'
 import type { GeneratedScope, Strategy } from './generate-scopes.ts'
@@ -39,6 +40,7 @@ export type GenerateFromOpenApi = Command<GenerateFromOpenApiInput, GeneratedFro
 export function generateFromOpenApiCommand({ source }: { readonly source: OpenApiSource }): GenerateFromOpenApi {
   return {
     name: 'generate-from-openapi',
+    transactionTimeoutMs: BULK_TRANSACTION_TIMEOUT_MS,
     access: async ({ tenantId }, find) => ({
       kind: 'tenant',
       permission: 'openapi:generate',
@@ -88,8 +90,14 @@ async function importGenerated(
   const { tenantId, actor } = work
   requirePermission(actor, 'openapi:write', tenantId, 'Importing')
   const rows: BulkRow[] = []
+  let room = await countRoom(work.tx, tenantId)
   for (const chunk of chunksOf(scopes.map((scope, index) => ({ ...scope, index })))) {
-    rows.push(...(await upsertScopes(work, { tenantId, scopes: chunk, dryRun: false })).rows)
+    const upserted = await upsertScopes(work, { tenantId, scopes: chunk, room, dryRun: false })
+    const { created, failed } = countBulkRows(upserted.rows)
+    // Operations whose scopes are not there could be called by nobody.
+    if (failed > 0) throw catalogueFull()
+    room -= created
+    rows.push(...upserted.rows)
   }
   await replaceOperations(work, { tenantId, namespace, basePath, operations })
   return countBulkRows(rows)

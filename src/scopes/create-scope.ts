@@ -5,6 +5,7 @@ import type { Scope } from '../generated/prisma/client.ts'
 import { formatPublicId } from '../public-id.ts'
 import { findTenantId } from '../tenants/tenant-store.ts'
 import { type ScopeFields, validateScope } from './scope-rules.ts'
+import { catalogueFull, countRoom } from './scope-store.ts'
 
 export interface ScopeInput extends ScopeFields {
   readonly tenantId: string
@@ -25,6 +26,7 @@ export const createScope = defineTenantCommand<ScopeInput, Scope>({
   },
   async execute({ tx, now, newId, tenantId }, input) {
     const { name, description = null, category = null } = input
+    if ((await countRoom(tx, tenantId)) < 1) throw catalogueFull()
     const scope = await tx.scope
       .create({ data: { id: newId(), tenantId, name, description, category, createdAt: now, updatedAt: now } })
       .catch((error: unknown) => {

@@ -24,7 +24,7 @@ builder.mutationField('scopesImport', (t) =>
   t.field({
     type: BulkPayload,
     description:
-      'Bring scopes into a catalogue by their names: new ones are created, others changed where they differ, none deleted. A body of more than 1 MiB needs a `Content-Length`. Requires `scopes:import`.',
+      'Bring scopes into a catalogue by their names: new ones are created, others changed where they differ, none deleted. A catalogue holds at most 50,000; the rows that would be more fail. A body of more than 1 MiB needs a `Content-Length`. Requires `scopes:import`.',
     errors: commandErrors('VALIDATION_FAILED', 'NOT_FOUND'),
     args: { input: t.arg({ type: ScopesImportInput, required: true, description: 'What is brought in.' }) },
     resolve: (_root, { input }, ctx) => ctx.execute(importScopes, input),
@@ -34,8 +34,11 @@ builder.mutationField('scopesImport', (t) =>
 builder.queryField('scopesExport', (t) =>
   t.field({
     type: 'JSON',
-    description: `The whole catalogue as \`scopesImport\` reads it: ${DOCUMENT_SHAPE}. To import it again changes nothing. Requires \`scopes:export\`.`,
-    args: { tenantId: t.arg.id({ required: true, description: 'Whose catalogue.' }) },
-    resolve: (_root, { tenantId }, ctx) => ctx.execute(exportScopes, { tenantId }),
+    description: `A catalogue by the names of its scopes, as \`scopesImport\` reads it: ${DOCUMENT_SHAPE}. To import it again changes nothing. It has at most 10,000 rows and 10 MiB; its \`next\` leads to the rest and is null when there is none. Requires \`scopes:export\`.`,
+    args: {
+      tenantId: t.arg.id({ required: true, description: 'Whose catalogue.' }),
+      after: t.arg.string({ description: '`next` of the document before; from the beginning when absent.' }),
+    },
+    resolve: (_root, { tenantId, after }, ctx) => ctx.execute(exportScopes, { tenantId, after }),
   }),
 )

@@ -1,9 +1,16 @@
-import { chunksOf, findDocumentIssues, hashDocument, readDocumentRows } from '../commands/bulk-document.ts'
+import {
+  BULK_TRANSACTION_TIMEOUT_MS,
+  chunksOf,
+  findDocumentIssues,
+  hashDocument,
+  readDocumentRows,
+} from '../commands/bulk-document.ts'
 import { type BulkResult, type BulkRow, countBulkRows } from '../commands/bulk-result.ts'
 import type { Command } from '../commands/command.ts'
 import { formatPublicId } from '../public-id.ts'
 import { findTenantId } from '../tenants/tenant-store.ts'
 import { type ReadScopes, readScopeRows, SCOPES_LIST } from './scope-document.ts'
+import { countRoom } from './scope-store.ts'
 import { upsertScopes } from './scope-upsert.ts'
 
 export interface ImportScopesInput {
@@ -23,6 +30,7 @@ interface PreparedImport extends ReadScopes {
  */
 export const importScopes: Command<ImportScopesInput, BulkResult, PreparedImport> = {
   name: 'import-scopes',
+  transactionTimeoutMs: BULK_TRANSACTION_TIMEOUT_MS,
   access: async ({ tenantId }, find) => ({
     kind: 'tenant',
     permission: 'scopes:import',
@@ -37,11 +45,13 @@ export const importScopes: Command<ImportScopesInput, BulkResult, PreparedImport
     if (tenantId === null) throw new Error('import-scopes ran outside a tenant.')
     const rows: BulkRow[] = [...failed]
     let switched = false
+    let room = await countRoom(work.tx, tenantId)
     // In the order of names, so that two imports that meet wait for each other instead of going round in a circle.
     const ordered = scopes.toSorted((one, other) => (one.name < other.name ? -1 : 1))
     for (const chunk of chunksOf(ordered)) {
-      const upserted = await upsertScopes(work, { tenantId, scopes: chunk, dryRun: dryRun === true })
+      const upserted = await upsertScopes(work, { tenantId, scopes: chunk, room, dryRun: dryRun === true })
       rows.push(...upserted.rows)
+      room -= countBulkRows(upserted.rows).created
       switched ||= upserted.switched
     }
     rows.sort((one, other) => one.index - other.index)

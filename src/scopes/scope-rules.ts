@@ -5,6 +5,12 @@ import { parseScopeName, RESERVED_SCOPE_PREFIX } from './scope-name.ts'
 const DESCRIPTION_CHARACTERS_MAX = 1000
 const CATEGORY_CHARACTERS_MAX = 100
 
+/**
+ * Scopes of one tenant: more than the largest API makes twice. More would be a catalogue that nobody can look through, and all
+ * of it that is switched off is read with each key that is verified cold.
+ */
+export const CATALOGUE_SCOPES_MAX = 50_000
+
 /** What people say of a scope. */
 export interface ScopeDescription {
   readonly description?: string | null | undefined

@@ -1,8 +1,10 @@
+import { DOCUMENT_PATH, failedRow } from '../commands/bulk-document.ts'
 import type { BulkRow } from '../commands/bulk-result.ts'
 import type { Work } from '../commands/command.ts'
 import type { Prisma } from '../generated/prisma/client.ts'
 import { formatPublicId } from '../public-id.ts'
-import type { ImportedScope } from './scope-document.ts'
+import { type ImportedScope, SCOPES_LIST } from './scope-document.ts'
+import { catalogueFull } from './scope-store.ts'
 
 interface StoredScope {
   readonly id: string
@@ -17,6 +19,14 @@ interface PlannedScope extends StoredScope {
   readonly status: 'CREATED' | 'UPDATED' | 'SKIPPED'
 }
 
+export interface ScopesToUpsert {
+  readonly tenantId: string
+  readonly scopes: readonly ImportedScope[]
+  /** How many can be new; see `countRoom`. */
+  readonly room: number
+  readonly dryRun: boolean
+}
+
 export interface UpsertedScopes {
   readonly rows: readonly BulkRow[]
   /** Whether something is switched off or on now that was not before. */
@@ -25,23 +35,36 @@ export interface UpsertedScopes {
 
 /**
  * Brings a catalogue to what the scopes say: those that are missing are created, others changed where they differ. The
- * names must be different. Two statements whatever the number of scopes, one for a dry run.
+ * names must be different; what finds no room fails. Two statements whatever the number of scopes, one for a dry run.
  */
 export async function upsertScopes(
   { tx, now, newId }: Pick<Work, 'tx' | 'now' | 'newId'>,
-  { tenantId, scopes, dryRun }: { tenantId: string; scopes: readonly ImportedScope[]; dryRun: boolean },
+  { tenantId, scopes, room, dryRun }: ScopesToUpsert,
 ): Promise<UpsertedScopes> {
   const stored = await findStored(tx, tenantId, scopes, dryRun)
-  const planned = scopes.map((scope) => plan(scope, stored.get(scope.name), newId))
+  const created = scopes.filter(({ name }) => !stored.has(name))
+  const surplus = new Set(created.slice(Math.max(room, 0)))
+  const planned = scopes
+    .filter((scope) => !surplus.has(scope))
+    .map((scope) => plan(scope, stored.get(scope.name), newId))
   const changed = planned.filter(({ status }) => status !== 'SKIPPED')
   if (!dryRun && changed.length > 0) await write(tx, tenantId, changed, now)
   return {
-    rows: planned.map(({ index, status, id }) => ({
-      index,
-      status,
-      id: dryRun && status === 'CREATED' ? null : formatPublicId('Scope', id),
-      error: null,
-    })),
+    rows: [
+      ...planned.map(({ index, status, id }) => ({
+        index,
+        status,
+        id: dryRun && status === 'CREATED' ? null : formatPublicId('Scope', id),
+        error: null,
+      })),
+      ...[...surplus].map(({ index }) =>
+        failedRow(index, {
+          code: 'CONFLICT',
+          message: catalogueFull().detail,
+          path: [...DOCUMENT_PATH, SCOPES_LIST, index],
+        }),
+      ),
+    ],
     switched: changed.some(({ name, active }) => active !== (stored.get(name)?.active ?? true)),
   }
 }

@@ -296,7 +296,7 @@ export const ScopesImport = graphql(`
 `)
 
 export const ScopesExport = graphql(`
-  query ScopesExport($tenantId: ID!) { scopesExport(tenantId: $tenantId) }
+  query ScopesExport($tenantId: ID!, $after: String) { scopesExport(tenantId: $tenantId, after: $after) }
 `)
 
 export const ScopesFromOpenApi = graphql(`

@@ -24,6 +24,7 @@ import {
   uuidOf,
 } from '../harness/seed.ts'
 import { readCode, recordsOf } from '../harness/tenant-records.ts'
+import { expectNoStandstill, verifyWhile } from '../harness/verify-while.ts'
 
 const DAY_MS = 24 * 60 * 60 * 1000
 
@@ -91,9 +92,9 @@ test('an imported key lives on like any other', async () => {
   const input = { gracePeriodSeconds: 60 }
   const rotated = (await sendGraphQL(app, ApiKeyRotate, { id, input }, admin.accessToken)).data?.apiKeyRotate
   if (rotated?.__typename !== 'ApiKeyRotatePayload') throw new Error(JSON.stringify(rotated))
-  expect([(await verify(token)).code, (await verify(rotated.token)).code]).toEqual(['VALID', 'VALID'])
+  expect([(await verify(token)).code, (await verify(rotated.token ?? '')).code]).toEqual(['VALID', 'VALID'])
   await sendGraphQL(app, ApiKeyRevoke, { id, input: { reason: 'done' } }, admin.accessToken)
-  expect([(await verify(token)).code, (await verify(rotated.token)).code]).toEqual(['REVOKED', 'REVOKED'])
+  expect([(await verify(token)).code, (await verify(rotated.token ?? '')).code]).toEqual(['REVOKED', 'REVOKED'])
 })
 
 test('one bad row never stops the rest, and says what is wrong with it', async () => {
@@ -252,25 +253,11 @@ test('10,000 keys come in within seconds, while keys are verified', async () => 
       start: 'legacy-',
     }),
   )
-  const start = performance.now()
-  let isDone = false
-  const importing = importRows(keys, { tenantId: big.tenantId }).finally(() => {
-    isDone = true
-  })
-  let slowestMs = 0
-  let verified = 0
-  while (!isDone) {
-    const asked = performance.now()
-    expect((await verify(known.token)).valid).toBe(true)
-    slowestMs = Math.max(slowestMs, performance.now() - asked)
-    verified++
-  }
+  const importing = importRows(keys, { tenantId: big.tenantId })
+  const { tookMs, answeredAtMs } = await verifyWhile(app, known.token, importing)
   expect(await importing).toMatchObject({ processed: 10_000, created: 10_000, failed: 0 })
-  const tookMs = performance.now() - start
-  process.stdout.write(
-    `10,000 keys: ${tookMs.toFixed(0)} ms; ${verified} verified, slowest ${slowestMs.toFixed(0)} ms\n`,
-  )
   expect(tookMs).toBeLessThan(20_000)
+  expectNoStandstill(answeredAtMs, tookMs)
   for (const index of [0, 999, 1_000, 9_999]) {
     expect(await verify(tokens[index] ?? '')).toMatchObject({ valid: true, ownerId: `client-${index}` })
   }
