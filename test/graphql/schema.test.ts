@@ -80,12 +80,15 @@ describe.each(Object.values(schema.getMutationType()?.getFields() ?? {}))('the m
   })
 })
 
-test.each([schema.getQueryType(), schema.getMutationType()])('a field of %s that fails takes no other with it', (type) => {
-  const fields = Object.values(type?.getFields() ?? {})
-  expect(fields.length).toBeGreaterThan(10)
-  // A null that may not be goes up: the token of a key that was just made would be lost with the answer.
-  expect(fields.filter((field) => isNonNullType(field.type)).map(({ name }) => name)).toEqual([])
-})
+test.each([schema.getQueryType(), schema.getMutationType()])(
+  'a field of %s that fails takes no other with it',
+  (type) => {
+    const fields = Object.values(type?.getFields() ?? {})
+    expect(fields.length).toBeGreaterThan(10)
+    // A null that may not be goes up: the token of a key that was just made would be lost with the answer.
+    expect(fields.filter((field) => isNonNullType(field.type)).map(({ name }) => name)).toEqual([])
+  },
+)
 
 test('every failure that can be expected has a code of the catalogue', () => {
   const codes = schema.getType('UserErrorCode')
