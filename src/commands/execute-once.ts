@@ -28,14 +28,14 @@ export async function executeOnce<Input, Output, Prepared>(
   if (remembered !== null) {
     const value = await idempotency.recall(tx, remembered)
     if (value === null)
-      throw new KeywardError('CONFLICT', 'What was made under this idempotency key is not there any more.')
+      throw new KeywardError('CONFLICT', 'What this idempotency key was used for is not there any more.')
     return describeReplay(command.name, work, value, {
-      made: formatPublicId(idempotency.typename, remembered.id),
+      result: formatPublicId(idempotency.typename, remembered.id),
       secretsShown: remembered.secrets !== null,
     })
   }
   const outcome = await command.execute(work, input, prepared)
-  if (!isChange(outcome)) throw new Error(`${command.name} made nothing that could be remembered.`)
+  if (!isChange(outcome)) throw new Error(`${command.name} did nothing that could be remembered.`)
   await rememberResult(tx, envelope, request, idempotency.remember(outcome.value))
   return outcome
 }
@@ -45,7 +45,7 @@ function describeReplay<Output>(
   commandName: string,
   work: Work,
   value: Output,
-  detail: { readonly made: string; readonly secretsShown: boolean },
+  detail: { readonly result: string; readonly secretsShown: boolean },
 ): Change<Output> {
   return {
     value,

@@ -8,26 +8,26 @@ import { findLineFault } from '../lib/text-fault.ts'
 import type { PublicIdTypename } from '../public-id.ts'
 
 /**
- * How a command that creates something answers when the same request comes again under the same idempotency key, as it
+ * How a command that must not be done twice answers when the same request comes again under the same idempotency key, as it
  * does when the first answer was lost on the way. The key counts for one caller in one tenant, for `RESULT_KEPT_MS`.
  *
- *     same key, same input        ──▶ the thing that was made then, as it is now; its secrets for `SECRETS_KEPT_MS`
+ *     same key, same input        ──▶ the thing that was made or changed then, as it is now; its secrets for `SECRETS_KEPT_MS`
  *     same key, another input     ──▶ CONFLICT
  *     same key, at the same time  ──▶ one makes it, the others wait for its commit and answer as above
- *     the first attempt failed    ──▶ nothing was made and nothing is remembered: the key is as new
+ *     the first attempt failed    ──▶ nothing was done and nothing is remembered: the key is as new
  */
 export interface Idempotency<Input, Output> {
-  /** What kind of thing the command makes. */
+  /** What kind of thing the command makes or changes. */
   readonly typename: PublicIdTypename
   readonly keyOf: (input: Input) => string | null | undefined
   /** What must be remembered in order to give the answer again. */
   readonly remember: (output: Output) => RememberedResult
-  /** The answer again, from what is remembered; null when what was made is not there any more. */
+  /** The answer again, from what is remembered; null when the thing is not there any more. */
   readonly recall: (tx: Prisma.TransactionClient, result: RememberedResult) => Promise<Output | null>
 }
 
 export interface RememberedResult {
-  /** UUID of what was made. */
+  /** UUID of what was made or changed. */
   readonly id: string
   /** What is shown once; null when there is nothing of the kind, or when its time is over. Kept sealed. */
   readonly secrets: Readonly<Record<string, string | null>> | null

@@ -42,7 +42,8 @@ const RATE_PER_SECOND_MIN = 0.001
 const ROTATION_DAYS_MAX = 3650
 const DAY_SECONDS = 86_400
 const GRACE_SECONDS_MAX = 30 * DAY_SECONDS
-const KEY_TTL_DAYS_MAX = 36_500
+/** A century. */
+export const KEY_TTL_DAYS_MAX = 36_500
 
 const TIME_WINDOW_FIELDS = ['days', 'start', 'end', 'timeZone']
 const NO_SUCH_FIELD = 'There is no such field.'

@@ -10,17 +10,24 @@ import { lockCredits } from './lock-credits.ts'
 export interface AddCreditsInput {
   readonly id: string
   readonly amount: number
+  readonly idempotencyKey?: string | null | undefined
 }
 
 /**
  * Top up what a key can spend. Credits that servers hold leased stay good. A refill that is due is made first: made
- * later, it would find the top-up there and fill up that much less.
+ * later, it would find the top-up there and fill up that much less. Sent again under its idempotency key, it adds nothing.
  */
 export const addCredits = defineTenantCommand<AddCreditsInput, ApiKey>({
   name: 'add-credits',
   permission: 'credits:write',
   tenantOf: ({ id }, find) => findTenantIdOfKey(find, id),
   validate: ({ amount }) => validateTopUp(amount),
+  idempotency: {
+    typename: 'ApiKey',
+    keyOf: ({ idempotencyKey }) => idempotencyKey,
+    remember: ({ id }) => ({ id, secrets: null }),
+    recall: (tx, { id }) => tx.apiKey.findUnique({ where: { id } }),
+  },
   async execute({ tx, now, tenantId }, { id, amount }) {
     const key = await lockLiveKey(tx, tenantId, id)
     const before = await lockCredits(tx, key.id)

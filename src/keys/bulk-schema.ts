@@ -40,7 +40,7 @@ builder.mutationFields((t) => ({
   apiKeysRevoke: t.field({
     type: BulkPayload,
     description:
-      'Revoke many keys for good. They are denied from the next verification on; one that is revoked already is skipped. Requires `keys:revoke`.',
+      'Revoke many keys for good. They are denied from the next verification on; one that is revoked already is skipped and keeps its reason, so that the call can be sent again. Requires `keys:revoke`.',
     errors: commandErrors('VALIDATION_FAILED', 'NOT_FOUND'),
     args: { input: t.arg({ type: ApiKeysRevokeInput, required: true, description: 'Which, and why.' }) },
     resolve: (_root, { input }, ctx) => ctx.execute(revokeKeys, input),

@@ -42,7 +42,7 @@ export function describeCredits({ amount, refill }: CreditsInput) {
 /** Every fault of a top-up. */
 export function validateTopUp(amount: number): readonly InputIssue[] {
   if (isAmount(amount, 1)) return []
-  return [{ path: ['amount'], detail: `must be a whole number from 1 to ${CREDITS_AMOUNT_MAX}` }]
+  return [{ path: ['input', 'amount'], detail: `must be a whole number from 1 to ${CREDITS_AMOUNT_MAX}` }]
 }
 
 function isAmount(value: number, min: number): boolean {

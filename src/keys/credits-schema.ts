@@ -1,5 +1,6 @@
 import { RefillInterval as RefillIntervalValues } from '../generated/prisma/enums.ts'
 import { builder } from '../graphql/builder.ts'
+import { IDEMPOTENCY_KEY_DESCRIPTION } from '../graphql/idempotency-key.ts'
 import { commandErrors } from '../graphql/user-errors.ts'
 import { addCredits } from './add-credits.ts'
 import { changedKeyPayload } from './changed-key-payload.ts'
@@ -63,6 +64,14 @@ export const CreditsInput = builder.inputType('CreditsInput', {
   }),
 })
 
+const ApiKeyCreditsAddInput = builder.inputType('ApiKeyCreditsAddInput', {
+  description: 'What a key can spend in addition.',
+  fields: (t) => ({
+    amount: t.int({ required: true, description: 'How much, 1 or more.' }),
+    idempotencyKey: t.string({ description: IDEMPOTENCY_KEY_DESCRIPTION }),
+  }),
+})
+
 builder.mutationFields((t) => ({
   apiKeyCreditsSet: t.field({
     type: changedKeyPayload('ApiKeyCreditsSetPayload', 'The key whose credits were set.'),
@@ -76,12 +85,13 @@ builder.mutationFields((t) => ({
   }),
   apiKeyCreditsAdd: t.field({
     type: changedKeyPayload('ApiKeyCreditsAddPayload', 'The key that has more credits.'),
-    description: 'Add to what a key can spend. Requires `credits:write`.',
+    description:
+      'Add to what a key can spend. Each call adds; to send one again without adding twice, give it an `idempotencyKey`. Requires `credits:write`.',
     errors: commandErrors('VALIDATION_FAILED', 'CONFLICT', 'NOT_FOUND'),
     args: {
       id: t.arg.id({ required: true, description: 'The key.' }),
-      amount: t.arg.int({ required: true, description: 'How much, 1 or more.' }),
+      input: t.arg({ type: ApiKeyCreditsAddInput, required: true, description: 'How much.' }),
     },
-    resolve: (_root, args, ctx) => ctx.execute(addCredits, args),
+    resolve: (_root, { id, input }, ctx) => ctx.execute(addCredits, { id, ...input }),
   }),
 }))

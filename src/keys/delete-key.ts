@@ -1,4 +1,5 @@
 import { defineTenantCommand } from '../commands/command.ts'
+import { requireVersion } from '../commands/expected-version.ts'
 import { KeywardError, validationFailed } from '../errors/keyward-error.ts'
 import { normalizeName } from '../lib/text-fault.ts'
 import { formatPublicId } from '../public-id.ts'
@@ -9,6 +10,7 @@ export interface DeleteKeyInput {
   readonly id: string
   /** The name of the key, so that a slip of the mouse deletes nothing. */
   readonly confirmName: string
+  readonly expectedVersion?: number | null | undefined
 }
 
 /**
@@ -19,12 +21,13 @@ export const deleteKey = defineTenantCommand<DeleteKeyInput, string>({
   name: 'delete-key',
   permission: 'keys:delete',
   tenantOf: ({ id }, find) => findTenantIdOfKey(find, id),
-  async execute({ tx, now, tenantId }, { id: givenId, confirmName }) {
+  async execute({ tx, now, tenantId }, { id: givenId, confirmName, expectedVersion }) {
     const key = await lockKey(tx, tenantId, givenId)
     if (key === null) throw new KeywardError('NOT_FOUND', 'There is nothing under this id.')
     if (normalizeName(confirmName) !== key.name) {
       throw validationFailed([{ path: ['confirmName'], detail: 'must be the name of the key' }])
     }
+    requireVersion(key.version, expectedVersion, ['expectedVersion'])
     const { id, name, environment } = key
     await deleteKeyRow(tx, tenantId, id)
 

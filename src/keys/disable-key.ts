@@ -12,7 +12,7 @@ export const disableKey = defineKeyStateCommand<DisableKeyInput>({
   permission: 'keys:disable',
   validate({ reason }) {
     const fault = reason == null ? null : findLineFault(reason, REASON_CHARACTERS_MAX)
-    return fault === null ? [] : [{ path: ['reason'], detail: fault }]
+    return fault === null ? [] : [{ path: ['input', 'reason'], detail: fault }]
   },
   findObstacle({ revokedAt, disabledAt }) {
     if (revokedAt !== null) return 'The key is revoked, which is final.'

@@ -1,5 +1,6 @@
 import type { KeyConfig } from '../configs/effective-config.ts'
 import { findConfigIssues } from '../configs/plan-config-change.ts'
+import { KEY_TTL_DAYS_MAX } from '../configs/validate-config.ts'
 import type { InputIssue } from '../errors/keyward-error.ts'
 import { findLineFault, findNameFault, findProseFault } from '../lib/text-fault.ts'
 import { isScopeName } from '../scopes/scope-name.ts'
@@ -14,7 +15,6 @@ export const KEY_SCOPES_MAX = 200
 export const KEY_METADATA_BYTES_MAX = 4096
 /** Levels of objects and lists in metadata. */
 export const KEY_METADATA_LEVELS_MAX = 32
-export const KEY_TTL_DAYS_MAX = 3650
 /** Why a key is disabled or revoked. */
 export const REASON_CHARACTERS_MAX = 500
 

@@ -1,6 +1,7 @@
 import type { Permission } from '../actors/permissions.ts'
 import type { AuditEntry } from '../audit/audit-entry.ts'
 import { type Change, type Command, defineTenantCommand } from '../commands/command.ts'
+import { requireVersion } from '../commands/expected-version.ts'
 import { type InputIssue, KeywardError } from '../errors/keyward-error.ts'
 import type { DomainEvent } from '../events/event-types.ts'
 import type { ApiKey } from '../generated/prisma/client.ts'
@@ -15,6 +16,7 @@ type KeyStateEvent = Extract<DomainEvent, { type: KeyStateEventType }>
 
 export interface KeyStateInput {
   readonly id: string
+  readonly expectedVersion?: number | null | undefined
 }
 
 type KeyStateColumns = Partial<
@@ -56,7 +58,7 @@ export function defineKeyStateCommand<Input extends KeyStateInput>(spec: KeyStat
       if (key === null) throw new KeywardError('NOT_FOUND', 'There is nothing under this id.')
       const obstacle = spec.findObstacle(key)
       if (obstacle !== null) throw new KeywardError('CONFLICT', obstacle)
-
+      requireVersion(key.version, input.expectedVersion)
       if (spec.revives === true) requireGrantable(work, key.scopes)
 
       const { id } = key

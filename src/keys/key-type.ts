@@ -25,6 +25,9 @@ function belongingTo(tenantIds: 'all' | readonly string[]): { tenantId?: { in: s
 export const KEY_NAME_DESCRIPTION =
   'Name for people, at most 100 characters; unique among the keys of the environment that are not revoked.'
 
+/** The one description of what a change to a key is held against. */
+export const EXPECTED_KEY_VERSION_DESCRIPTION = 'Refuse the change when this is not the version of the key any more.'
+
 export const Environment = builder.enumType('Environment', {
   description: 'Where a key may be used. It is part of the token, so that a test key is recognised at a glance.',
   values: {
@@ -61,10 +64,20 @@ export const shownSecrets = {
   take: LIVE_SECRETS_MAX,
 } as const
 
+/** Of a token that was imported it is known only if it was told. */
+function shownStart(start: string | undefined): string | null {
+  return start === undefined || start === '' ? null : start
+}
+
 const ApiKeySecret = builder.prismaObject('ApiKeySecret', {
   description: 'One token of a key, recognisable by how it begins.',
   fields: (t) => ({
-    start: t.exposeString('start'),
+    start: t.string({
+      nullable: true,
+      description:
+        'Prefix, environment and the first four characters of the body, to tell tokens apart. Null for one that was imported without.',
+      resolve: ({ start }) => shownStart(start),
+    }),
     state: t.field({
       type: ApiKeySecretState,
       description: 'Whether the token stands for its key.',
@@ -94,9 +107,11 @@ export const ApiKey = builder.prismaNode('ApiKey', {
     name: t.exposeString('name'),
     description: t.exposeString('description', { nullable: true }),
     start: t.string({
-      description: 'How the newest token begins: prefix, environment and the first four characters of the body.',
+      nullable: true,
+      description:
+        'How the newest token begins: prefix, environment and the first four characters of the body. Null for one that was imported without.',
       select: { secrets: shownSecrets },
-      resolve: ({ secrets }) => secrets[0]?.start ?? '',
+      resolve: ({ secrets }) => shownStart(secrets[0]?.start),
     }),
     environment: t.expose('environment', { type: Environment }),
     status: t.field({

@@ -1,4 +1,5 @@
 import { type Command, defineTenantCommand } from '../commands/command.ts'
+import { requireVersion } from '../commands/expected-version.ts'
 import { mergeConfig, type SystemConfig } from '../configs/effective-config.ts'
 import { readKeyConfig, readTenantConfig } from '../configs/stored-config.ts'
 import { KeywardError } from '../errors/keyward-error.ts'
@@ -20,8 +21,8 @@ import { generateToken } from './token.ts'
 
 export interface RotatedKey {
   readonly apiKey: ApiKey
-  /** The full token. It exists here and with the caller, and nowhere else. */
-  readonly token: string
+  /** The full token, which the caller alone keeps; null when a request came again after the time to show it was over. */
+  readonly token: string | null
 }
 
 export interface RotateKeyDeps {
@@ -43,9 +44,19 @@ export function rotateKeyCommand({ systemConfig }: RotateKeyDeps): Command<Rotat
     permission: 'keys:rotate',
     tenantOf: ({ id }, find) => findTenantIdOfKey(find, id),
     validate: validateRotation,
+    idempotency: {
+      typename: 'ApiKey',
+      keyOf: ({ idempotencyKey }) => idempotencyKey,
+      remember: ({ apiKey, token }) => ({ id: apiKey.id, secrets: { token } }),
+      async recall(tx, { id, secrets }) {
+        const apiKey = await tx.apiKey.findUnique({ where: { id } })
+        return apiKey && { apiKey, token: secrets?.token ?? null }
+      },
+    },
     async execute(work, input) {
       const { tx, now, tenantId, randomBytes } = work
       const key = await lockLiveKey(tx, tenantId, input.id)
+      requireVersion(key.version, input.expectedVersion)
       const obstacle = findRotationObstacle(key, now)
       if (obstacle !== null) throw new KeywardError('CONFLICT', obstacle)
       // The caller is about to hold the key: rotating one that may do more would be a way to more.

@@ -12,6 +12,8 @@ export interface RotateKeyInput {
   readonly id: string
   readonly gracePeriodSeconds?: number | null | undefined
   readonly activate?: RotationActivation | null | undefined
+  readonly expectedVersion?: number | null | undefined
+  readonly idempotencyKey?: string | null | undefined
 }
 
 export interface SecretLife {

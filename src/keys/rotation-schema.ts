@@ -1,8 +1,9 @@
 import { mergeConfig } from '../configs/effective-config.ts'
 import { readKeyConfig, readTenantConfig } from '../configs/stored-config.ts'
 import { builder } from '../graphql/builder.ts'
+import { IDEMPOTENCY_KEY_DESCRIPTION } from '../graphql/idempotency-key.ts'
 import { commandErrors } from '../graphql/user-errors.ts'
-import { ApiKey, shownSecrets } from './key-type.ts'
+import { ApiKey, EXPECTED_KEY_VERSION_DESCRIPTION, shownSecrets } from './key-type.ts'
 import type { RotatedKey } from './rotate-key.ts'
 import { findRotationDueAt } from './rotation-policy.ts'
 
@@ -39,13 +40,19 @@ const ApiKeyRotateInput = builder.inputType('ApiKeyRotateInput', {
       type: RotationActivation,
       description: 'When the new token begins to count; now when absent.',
     }),
+    expectedVersion: t.int({ description: EXPECTED_KEY_VERSION_DESCRIPTION }),
+    idempotencyKey: t.string({ description: IDEMPOTENCY_KEY_DESCRIPTION }),
   }),
 })
 
 const ApiKeyRotatePayload = builder.objectRef<RotatedKey>('ApiKeyRotatePayload').implement({
   description: 'The key with its new token.',
   fields: (t) => ({
-    token: t.exposeString('token', { description: 'The full token. It is shown here and never again: keep it now.' }),
+    token: t.exposeString('token', {
+      nullable: true,
+      description:
+        'The full token. It is shown here and never again: keep it now. Null only when an `idempotencyKey` was sent again more than 10 minutes after the rotation.',
+    }),
     apiKey: t.field({ type: ApiKey, description: 'The key as it is now.', resolve: ({ apiKey }) => apiKey }),
   }),
 })

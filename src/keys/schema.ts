@@ -9,7 +9,7 @@ import { CreditsInput } from './credits-schema.ts'
 import { deleteKey } from './delete-key.ts'
 import { disableKey } from './disable-key.ts'
 import { enableKey } from './enable-key.ts'
-import { ApiKey, askedKeys, Environment, KEY_NAME_DESCRIPTION } from './key-type.ts'
+import { ApiKey, askedKeys, Environment, EXPECTED_KEY_VERSION_DESCRIPTION, KEY_NAME_DESCRIPTION } from './key-type.ts'
 import { revokeKey } from './revoke-key.ts'
 
 builder.queryFields((t) => ({
@@ -43,7 +43,7 @@ const ApiKeyCreateInput = builder.inputType('ApiKeyCreateInput', {
       type: 'DateTime',
       description: "When the key stops being valid; when absent, what the tenant's configuration says, or never.",
     }),
-    ttlDays: t.int({ description: 'Instead of `expiresAt`: days from now, 1 to 3650.' }),
+    ttlDays: t.int({ description: 'Instead of `expiresAt`: days from now, 1 to 36500.' }),
     metadata: t.field({
       type: 'JSON',
       description: 'A JSON object of your own, up to 4 KiB, which `/verify` answers with.',
@@ -108,18 +108,34 @@ export const ApiKeyUpdateInput = builder.inputType('ApiKeyUpdateInput', {
       description:
         'A JSON object of your own, up to 4 KiB, which replaces the encrypted one there is; null empties it.',
     }),
-    expectedVersion: t.int({ description: 'Refuse the change when this is not the version of the key any more.' }),
+    expectedVersion: t.int({ description: EXPECTED_KEY_VERSION_DESCRIPTION }),
   }),
 })
+
+const REASON_DESCRIPTION = 'For the log and for whoever asks later; one line, at most 500 characters.'
 
 const ApiKeyRevokeInput = builder.inputType('ApiKeyRevokeInput', {
   description: 'Why a key is revoked.',
   fields: (t) => ({
     reason: t.string({
       required: true,
-      description: 'For the log and for whoever asks later; one line, at most 500 characters.',
+      description: REASON_DESCRIPTION,
     }),
+    expectedVersion: t.int({ description: EXPECTED_KEY_VERSION_DESCRIPTION }),
   }),
+})
+
+const ApiKeyDisableInput = builder.inputType('ApiKeyDisableInput', {
+  description: 'Why a key is disabled.',
+  fields: (t) => ({
+    reason: t.string({ description: REASON_DESCRIPTION }),
+    expectedVersion: t.int({ description: EXPECTED_KEY_VERSION_DESCRIPTION }),
+  }),
+})
+
+const ApiKeyEnableInput = builder.inputType('ApiKeyEnableInput', {
+  description: 'What a key is enabled on.',
+  fields: (t) => ({ expectedVersion: t.int({ description: EXPECTED_KEY_VERSION_DESCRIPTION }) }),
 })
 
 const ApiKeyDeletePayload = builder.objectRef<string>('ApiKeyDeletePayload').implement({
@@ -148,7 +164,8 @@ builder.mutationFields((t) => ({
   }),
   apiKeyRevoke: t.field({
     type: changedKeyPayload('ApiKeyRevokePayload', 'The key that was revoked.'),
-    description: 'Revoke a key for good. It is denied from the next verification on. Requires `keys:revoke`.',
+    description:
+      'Revoke a key for good. It is denied from the next verification on. One that is revoked already is a `CONFLICT`, since it keeps the reason that it was revoked for. Requires `keys:revoke`.',
     errors: commandErrors('VALIDATION_FAILED', 'CONFLICT', 'NOT_FOUND'),
     args: {
       id: t.arg.id({ required: true, description: 'The key.' }),
@@ -160,15 +177,16 @@ builder.mutationFields((t) => ({
     type: ApiKeyDeletePayload,
     description:
       "Delete a key for good: its tokens are nobody's from the next verification on. The log keeps what happened to it. Requires `keys:delete`.",
-    errors: commandErrors('VALIDATION_FAILED', 'NOT_FOUND'),
+    errors: commandErrors('VALIDATION_FAILED', 'CONFLICT', 'NOT_FOUND'),
     args: {
       id: t.arg.id({ required: true, description: 'The key.' }),
       confirmName: t.arg.string({
         required: true,
         description: 'The name of the key, at most 100 characters, to confirm.',
       }),
+      expectedVersion: t.arg.int({ description: EXPECTED_KEY_VERSION_DESCRIPTION }),
     },
-    resolve: (_root, { id, confirmName }, ctx) => ctx.execute(deleteKey, { id, confirmName }),
+    resolve: (_root, args, ctx) => ctx.execute(deleteKey, args),
   }),
   apiKeyDisable: t.field({
     type: changedKeyPayload('ApiKeyDisablePayload', 'The key that was disabled.'),
@@ -176,18 +194,19 @@ builder.mutationFields((t) => ({
     errors: commandErrors('VALIDATION_FAILED', 'CONFLICT', 'NOT_FOUND'),
     args: {
       id: t.arg.id({ required: true, description: 'The key.' }),
-      reason: t.arg.string({
-        description: 'For the log and for whoever asks later; one line, at most 500 characters.',
-      }),
+      input: t.arg({ type: ApiKeyDisableInput, description: 'Why; nobody says when absent.' }),
     },
-    resolve: (_root, args, ctx) => ctx.execute(disableKey, args),
+    resolve: (_root, { id, input }, ctx) => ctx.execute(disableKey, { id, ...input }),
   }),
   apiKeyEnable: t.field({
     type: changedKeyPayload('ApiKeyEnablePayload', 'The key that was enabled.'),
     description:
       'Enable a disabled key; what has expired stays expired. Requires `keys:disable`, and every permission that the key holds.',
     errors: commandErrors('CONFLICT', 'NOT_FOUND'),
-    args: { id: t.arg.id({ required: true, description: 'The key.' }) },
-    resolve: (_root, { id }, ctx) => ctx.execute(enableKey, { id }),
+    args: {
+      id: t.arg.id({ required: true, description: 'The key.' }),
+      input: t.arg({ type: ApiKeyEnableInput, description: 'On what; whatever there is when absent.' }),
+    },
+    resolve: (_root, { id, input }, ctx) => ctx.execute(enableKey, { id, ...input }),
   }),
 }))

@@ -12,7 +12,8 @@ export interface SetCreditsInput {
 
 /**
  * Set what a key can spend, whatever was left, and how it is refilled. Credits that servers hold leased are void from
- * the commit on: they were part of what is replaced, and so they begin a new epoch (see `CreditStore`).
+ * the commit on: they were part of what is replaced, and so they begin a new epoch (see `CreditStore`). The key's version stays:
+ * credits change with every verification, and a top-up must not make stale what somebody read of the key's rules.
  */
 export const setCredits = defineTenantCommand<SetCreditsInput, ApiKey>({
   name: 'set-credits',

@@ -13,12 +13,13 @@ export interface InviteMemberInput {
   readonly tenantId: string
   readonly email: string
   readonly role: Role
+  readonly idempotencyKey?: string | null | undefined
 }
 
 export interface NewInvitation {
   readonly invitation: Invitation
-  /** It exists here and with the caller, and nowhere else. */
-  readonly acceptToken: string
+  /** Which the caller alone keeps; null when a request came again after the time to show it was over. */
+  readonly acceptToken: string | null
 }
 
 /** More would be a list of strangers, not of people who are about to join. */
@@ -35,6 +36,15 @@ export function inviteMemberCommand(deps: { invitationTtlMs: number }): Command<
     permission: 'members:invite',
     tenantOf: ({ tenantId }, find) => findTenantId(find, tenantId),
     validate: ({ email }) => toIssues('email', findEmailFault(email)),
+    idempotency: {
+      typename: 'Invitation',
+      keyOf: ({ idempotencyKey }) => idempotencyKey,
+      remember: ({ invitation, acceptToken }) => ({ id: invitation.id, secrets: { acceptToken } }),
+      async recall(tx, { id, secrets }) {
+        const invitation = await tx.invitation.findUnique({ where: { id } })
+        return invitation && { invitation, acceptToken: secrets?.acceptToken ?? null }
+      },
+    },
     async execute({ tx, now, actor, tenantId, newId, randomBytes }, { role, ...input }) {
       requireGrantableRole(actor, role, await lockTenant(tx, tenantId))
       const email = normalizeEmail(input.email)

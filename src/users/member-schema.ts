@@ -5,6 +5,7 @@ import type {
 } from '../generated/prisma/client.ts'
 import { requireTenantIdsWith, requireTenantUuid } from '../graphql/authorization.ts'
 import { builder } from '../graphql/builder.ts'
+import { IDEMPOTENCY_KEY_DESCRIPTION } from '../graphql/idempotency-key.ts'
 import { type Keyset, NEWEST_FIRST, pageQuery, parsePage, toConnection } from '../graphql/keyset.ts'
 import { planConnectionRows } from '../graphql/row-plan.ts'
 import { commandErrors } from '../graphql/user-errors.ts'
@@ -117,6 +118,7 @@ const MemberInviteInput = builder.inputType('MemberInviteInput', {
       description: 'Address of the person; case does not count.',
     }),
     role: t.field({ type: Role, required: true, description: "The person's role, at most the caller's own." }),
+    idempotencyKey: t.string({ description: IDEMPOTENCY_KEY_DESCRIPTION }),
   }),
 })
 
@@ -124,7 +126,9 @@ const MemberInvitePayload = builder.objectRef<NewInvitation>('MemberInvitePayloa
   description: 'The invitation as it was made.',
   fields: (t) => ({
     acceptToken: t.exposeString('acceptToken', {
-      description: 'For `invitationAccept`. It is shown here and never again: hand it to the person.',
+      nullable: true,
+      description:
+        'For `invitationAccept`. It is shown here and never again: hand it to the person. Null only when an `idempotencyKey` was sent again more than 10 minutes after the invitation.',
     }),
     invitation: t.field({ type: Invitation, description: 'The invitation.', resolve: ({ invitation }) => invitation }),
   }),

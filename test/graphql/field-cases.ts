@@ -395,8 +395,10 @@ export const FIELD_CASES: Readonly<Record<string, FieldCase>> = {
     allowed: ADMINS,
   },
   'Mutation.apiKeyCreditsAdd': {
-    document: `mutation ($id: ID!, $amount: Int!) { apiKeyCreditsAdd(id: $id, amount: $amount) { ${RESULT} } }`,
-    variables: ({ apiKeyId }) => ({ id: apiKeyId, amount: 10 }),
+    document: `mutation ($id: ID!, $input: ApiKeyCreditsAddInput!) {
+      apiKeyCreditsAdd(id: $id, input: $input) { ${RESULT} }
+    }`,
+    variables: ({ apiKeyId }) => ({ id: apiKeyId, input: { amount: 10 } }),
     ids: { id: ['apiKeyId'] },
     allowed: ADMINS,
   },

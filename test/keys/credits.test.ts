@@ -1,6 +1,7 @@
+import { randomUUIDv7 } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { graphql } from '../generated/graphql/gql.ts'
-import type { CreditsInput } from '../generated/graphql/graphql.ts'
+import type { ApiKeyCreditsAddInput, CreditsInput } from '../generated/graphql/graphql.ts'
 import { startTestApp, type TestApp } from '../harness/app.ts'
 import { sendGraphQL, sendVerify } from '../harness/client.ts'
 import { ApiKeyRevoke } from '../harness/operations.ts'
@@ -18,10 +19,10 @@ const CreditsSet = graphql(`
 `)
 
 const CreditsAdd = graphql(`
-  mutation CreditsAdd($id: ID!, $amount: Int!) {
-    apiKeyCreditsAdd(id: $id, amount: $amount) {
+  mutation CreditsAdd($id: ID!, $input: ApiKeyCreditsAddInput!) {
+    apiKeyCreditsAdd(id: $id, input: $input) {
       __typename
-      ... on ApiKeyCreditsAddPayload { apiKey { id credits { remaining refill { amount } } } }
+      ... on ApiKeyCreditsAddPayload { apiKey { id version credits { remaining refill { amount } } } }
       ... on UserError { code message path }
     }
   }
@@ -44,7 +45,9 @@ beforeAll(async () => {
 afterAll(() => app.stop())
 
 const set = (id: string, input: CreditsInput) => sendGraphQL(app, CreditsSet, { id, input }, admin.accessToken)
-const add = (id: string, amount: number) => sendGraphQL(app, CreditsAdd, { id, amount }, admin.accessToken)
+const addAs = (id: string, input: ApiKeyCreditsAddInput) =>
+  sendGraphQL(app, CreditsAdd, { id, input }, admin.accessToken)
+const add = (id: string, amount: number) => addAs(id, { amount })
 const verify = async (token: string, cost = 1) => (await sendVerify(app, { key: token, cost })).body
 
 async function read(id: string) {
@@ -162,6 +165,24 @@ describe('adding credits', () => {
     expect(await verify(token)).toMatchObject({ code: 'VALID', credits: { remaining: 0 } })
   })
 
+  it('adds once for each idempotency key, however often and at once the request comes', async () => {
+    const { apiKeyId } = await tenant.key()
+    await set(apiKeyId, { amount: 0 })
+    const input = { amount: 7, idempotencyKey: randomUUIDv7() }
+    const answers = await Promise.all(Array.from({ length: 5 }, () => addAs(apiKeyId, input)))
+    expect(answers.map(readCode)).toEqual(Array(5).fill('ApiKeyCreditsAddPayload'))
+    expect(await read(apiKeyId)).toMatchObject({ remaining: 7 })
+    expect(readCode(await addAs(apiKeyId, { ...input, amount: 8 }))).toBe('CONFLICT')
+    await addAs(apiKeyId, { ...input, idempotencyKey: randomUUIDv7() })
+    expect(await read(apiKeyId)).toMatchObject({ remaining: 14 })
+  })
+
+  it('leaves the version of the key, so that no change to its rules is refused for it', async () => {
+    const { apiKeyId } = await tenant.key()
+    await set(apiKeyId, { amount: 0 })
+    expect(await add(apiKeyId, 1)).toMatchObject({ data: { apiKeyCreditsAdd: { apiKey: { version: 1 } } } })
+  })
+
   it('many times at once adds every one', async () => {
     const { apiKeyId } = await tenant.key()
     await set(apiKeyId, { amount: 0 })
@@ -215,7 +236,7 @@ describe('adding credits', () => {
     const { apiKeyId } = await tenant.key()
     await set(apiKeyId, { amount: 1 })
     expect(await add(apiKeyId, amount)).toMatchObject({
-      data: { apiKeyCreditsAdd: { code: 'VALIDATION_FAILED', path: ['amount'] } },
+      data: { apiKeyCreditsAdd: { code: 'VALIDATION_FAILED', path: ['input', 'amount'] } },
     })
   })
 

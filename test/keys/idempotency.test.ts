@@ -3,10 +3,11 @@ import pg from 'pg'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { purgeRememberedRequests } from '../../src/commands/idempotency-store.ts'
 import { graphql } from '../generated/graphql/gql.ts'
-import type { ApiKeyCreateInput } from '../generated/graphql/graphql.ts'
+import type { ApiKeyCreateInput, MemberInviteInput } from '../generated/graphql/graphql.ts'
 import { startTestApp, type TestApp } from '../harness/app.ts'
 import { sendGraphQL, sendVerify } from '../harness/client.ts'
-import { ApiKeyRevoke, ScopeCreate, TenantCreate } from '../harness/operations.ts'
+import { ApiKeyRevoke, ApiKeyRotate, ScopeCreate, TenantCreate } from '../harness/operations.ts'
+import { MemberInvite } from '../harness/people-operations.ts'
 import { findLeaks } from '../harness/records.ts'
 import { type AdminSeed, seedAdmin, seedUser, type TenantSeed, uniqueName, uuidOf } from '../harness/seed.ts'
 import { readCode, recordsOf } from '../harness/tenant-records.ts'
@@ -82,7 +83,7 @@ test('a replay shows the key as it is now, is recorded, and tells nobody', async
       outcome: 'SUCCESS',
       actorKind: 'USER',
       resourceId: 'create-key',
-      detail: { made: apiKey.id, secretsShown: true },
+      detail: { result: apiKey.id, secretsShown: true },
     },
   ])
   expect(events).toEqual([])
@@ -165,7 +166,7 @@ test('what was made and is gone is said to be', async () => {
   await app.query('DELETE FROM api_keys WHERE id = $1', [uuidOf(apiKey.id)])
   expect((await send(input)).data?.apiKeyCreate).toMatchObject({
     code: 'CONFLICT',
-    message: 'What was made under this idempotency key is not there any more.',
+    message: 'What this idempotency key was used for is not there any more.',
   })
 })
 
@@ -194,6 +195,43 @@ test('tenants and scopes are created once too', async () => {
   const newScope = { tenantId: tenant.tenantId, name: `${slug}:read`, idempotencyKey: newTenant.idempotencyKey }
   const scopes = [1, 2].map(() => sendGraphQL(app, ScopeCreate, { input: newScope }, admin.accessToken))
   expect((await Promise.all(scopes)).map(readCode)).toEqual(Array(2).fill('ScopeCreatePayload'))
+})
+
+test('a rotation that is sent again gives the same token, for 10 minutes, and ends none', async () => {
+  admin = await seedAdmin(app)
+  const { apiKeyId: id } = await (await admin.tenant()).key()
+  const input = { idempotencyKey: randomUUIDv7(), gracePeriodSeconds: 60 }
+  const rotate = async () => {
+    const { data } = await sendGraphQL(app, ApiKeyRotate, { id, input }, admin.accessToken)
+    if (data?.apiKeyRotate.__typename !== 'ApiKeyRotatePayload') throw new Error(JSON.stringify(data))
+    return data.apiKeyRotate
+  }
+  const first = await rotate()
+  expect(first.apiKey).toMatchObject({ version: 2, secrets: [{ state: 'ACTIVE' }, { state: 'RETIRING' }] })
+  expect(await Promise.all([rotate(), rotate()])).toEqual([first, first])
+  expect((await sendVerify(app, { key: first.token })).body.valid).toBe(true)
+  app.clock.advance(10 * MINUTE_MS)
+  expect(await rotate()).toMatchObject({ token: null, apiKey: { id, version: 2 } })
+})
+
+test('an invitation that is sent again is the same one, with its token for 10 minutes', async () => {
+  admin = await seedAdmin(app)
+  const { tenantId } = tenant
+  const invited = { tenantId, email: `${uniqueName()}@example.com`, role: 'VIEWER' as const }
+  const invite = async (input: MemberInviteInput) => {
+    const { data } = await sendGraphQL(app, MemberInvite, { input }, admin.accessToken)
+    if (data?.memberInvite.__typename !== 'MemberInvitePayload') throw new Error(JSON.stringify(data))
+    return data.memberInvite
+  }
+  const input = { ...invited, idempotencyKey: randomUUIDv7() }
+  const first = await invite(input)
+  expect(first.acceptToken).toEqual(expect.any(String))
+  expect(await Promise.all([invite(input), invite(input)])).toEqual([first, first])
+  app.clock.advance(10 * MINUTE_MS)
+  expect(await invite(input)).toEqual({ ...first, acceptToken: null })
+  // Without a key a second one takes its place.
+  expect((await invite(invited)).invitation.id).not.toBe(first.invitation.id)
+  admin = await seedAdmin(app)
 })
 
 describe('what is remembered', () => {

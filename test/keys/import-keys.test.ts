@@ -240,6 +240,12 @@ test.each([
   expect(answer.data?.apiKeysImport).toMatchObject({ code: 'VALIDATION_FAILED', path: ['input', 'keys'] })
 })
 
+test('a key that came in without the start of its token shows none', async () => {
+  const { rows } = await importRows([row(foreignToken())])
+  const { data } = await sendGraphQL(app, ApiKeyById, { id: rows[0]?.id ?? '' }, admin.accessToken)
+  expect(data?.apiKey).toMatchObject({ start: null, secrets: [{ start: null }] })
+})
+
 test('10,000 keys come in within seconds, while keys are verified', async () => {
   const big = await admin.tenant()
   await big.scope('orders:read')

@@ -158,8 +158,8 @@ const WhoDidWhat = graphql(`
 `)
 
 const DisableWithReason = graphql(`
-  mutation DisableWithReason($id: ID!, $reason: String) {
-    apiKeyDisable(id: $id, reason: $reason) { ... on UserError { code path } }
+  mutation DisableWithReason($id: ID!, $input: ApiKeyDisableInput) {
+    apiKeyDisable(id: $id, input: $input) { ... on UserError { code path } }
   }
 `)
 
@@ -168,7 +168,7 @@ const whoDidWhat = async (id: string) => (await sendGraphQL(app, WhoDidWhat, { i
 describe('who did it', () => {
   test('is shown while a key is disabled, with when and why, and no longer once it is enabled', async () => {
     const { apiKeyId: id } = await tenant.key()
-    await sendGraphQL(app, DisableWithReason, { id, reason: 'on holiday' }, user.accessToken)
+    await sendGraphQL(app, DisableWithReason, { id, input: { reason: 'on holiday' } }, user.accessToken)
     const disabledAt = new Date(app.clock.now()).toISOString()
     const person = { __typename: 'User', id: user.userId }
     expect(await whoDidWhat(id)).toMatchObject({ disabledReason: 'on holiday', disabledAt, disabledBy: person })
@@ -209,10 +209,32 @@ describe('who did it', () => {
 
   test.each(['', 'a\nb', 'x'.repeat(501)])('cannot give %j as the reason of disabling', async (reason) => {
     const { apiKeyId: id } = await tenant.key()
-    const { data } = await sendGraphQL(app, DisableWithReason, { id, reason }, user.accessToken)
-    expect(data?.apiKeyDisable).toEqual({ code: 'VALIDATION_FAILED', path: ['reason'] })
+    const { data } = await sendGraphQL(app, DisableWithReason, { id, input: { reason } }, user.accessToken)
+    expect(data?.apiKeyDisable).toEqual({ code: 'VALIDATION_FAILED', path: ['input', 'reason'] })
     expect(await statusOf(id)).toBe('ACTIVE')
   })
+})
+
+test.each([
+  ['disable', 'apiKeyDisable(id: $id, input: { expectedVersion: $version })'],
+  ['enable', 'apiKeyEnable(id: $id, input: { expectedVersion: $version })'],
+  ['rotate', 'apiKeyRotate(id: $id, input: { expectedVersion: $version })'],
+  ['revoke', 'apiKeyRevoke(id: $id, input: { reason: "x", expectedVersion: $version })'],
+  ['delete', 'apiKeyDelete(id: $id, confirmName: "to go", expectedVersion: $version)'],
+])('who decides to %s a key that has changed since is told so, and it stays as it is', async (action, field) => {
+  const { apiKeyId: id } = await tenant.key({ ...(action === 'delete' && { name: 'to go' }) })
+  await disable(id)
+  if (action !== 'enable') await enable(id)
+  const status = await statusOf(id)
+  const document = `mutation ($id: ID!, $version: Int!) { done: ${field} { __typename ... on ConflictError { path } } }`
+  const attempt = async (version: number) => {
+    const { data } = await sendGraphQL<{ done: unknown }, object>(app, document, { id, version }, admin.accessToken)
+    return data?.done
+  }
+  const path = [...(action === 'delete' ? [] : ['input']), 'expectedVersion']
+  expect(await attempt(1)).toEqual({ __typename: 'ConflictError', path })
+  expect(await statusOf(id)).toBe(status)
+  expect(await attempt(action === 'enable' ? 2 : 3)).toMatchObject({ __typename: expect.stringMatching(/Payload$/) })
 })
 
 test('a key that is not disabled cannot be enabled', async () => {
