@@ -5,7 +5,7 @@ import { PERMISSION_NAMES, type Permission, permissionScope } from '../../src/ac
 import { schema } from '../../src/schema.ts'
 import { startTestApp, type TestApp } from '../harness/app.ts'
 import { sendGraphQL } from '../harness/client.ts'
-import { ApiKeyCreate } from '../harness/operations.ts'
+import { ApiKeyCreate, ApiKeyDisable, ApiKeyRevoke } from '../harness/operations.ts'
 import { findAuditRecords, findOutboxRecords } from '../harness/records.ts'
 import {
   type AdminSeed,
@@ -216,10 +216,8 @@ describe('a field of an object', () => {
     const { data } = await sendGraphQL(app, ApiKeyCreate, { input }, accessToken)
     if (data?.apiKeyCreate.__typename !== 'ApiKeyCreatePayload') throw new Error(JSON.stringify(data))
     const { id } = data.apiKeyCreate.apiKey
-    for (const name of ['Mutation.apiKeyDisable', 'Mutation.apiKeyRevoke']) {
-      const { document, variables } = FIELD_CASES[name] ?? { document: '' }
-      await sendGraphQL(app, document, variables?.({ apiKeyId: id } as ThingIds) ?? {}, accessToken)
-    }
+    await sendGraphQL(app, ApiKeyDisable, { id }, accessToken)
+    await sendGraphQL(app, ApiKeyRevoke, { id, input: { reason: 'lost' } }, accessToken)
     return id
   }
 

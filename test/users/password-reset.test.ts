@@ -103,7 +103,7 @@ describe('a token of an operator', () => {
       admin.accessToken,
     )
     if (invited.data?.memberInvite.__typename !== 'MemberInvitePayload') throw new Error('Not invited.')
-    const { acceptToken: token } = invited.data.memberInvite
+    const token = invited.data.memberInvite.acceptToken ?? ''
 
     const { resetToken } = await mustCreate(await findViewerId(app, stranger.accessToken))
     await reset(resetToken)
