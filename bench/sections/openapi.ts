@@ -61,6 +61,7 @@ const GENERATE = `mutation Generate($input: ScopesFromOpenApiInput!) {
     ... on ScopesFromOpenApiPayload {
       operationCount title scopes { name description } warnings imported { created updated skipped failed }
     }
+    ... on UserError { message }
   }
 }`
 
@@ -92,16 +93,20 @@ async function measure(
   async function holdRound({ body }: Company): Promise<Round> {
     let isOver = false
     let documents = 0
-    const sending = (async () => {
+    const keepSending = async (): Promise<void> => {
       while (body !== null && !isOver) {
         requireRead(await send(body))
         documents++
       }
-    })()
-    const measured = await runValid(load, order, server)
-    isOver = true
-    await sending
-    return { ...measured, documents }
+    }
+    const verifying = runValid(load, order, server).finally(() => {
+      isOver = true
+    })
+    // What fails of either is told when both have ended.
+    const [measured, sent] = await Promise.allSettled([verifying, keepSending()])
+    if (measured.status === 'rejected') throw measured.reason
+    if (sent.status === 'rejected') throw sent.reason
+    return { ...measured.value, documents }
   }
 
   const measured = companies.map((): Round[] => [])
