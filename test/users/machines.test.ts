@@ -159,7 +159,8 @@ test('a key that may change things and not read them is shown what it changed, a
   expect(readCode(added)).toBe('ScopeCreatePayload')
   const document = 'query ($id: ID!) { node(id: $id) { id } apiKey(id: $id) { id } }'
   const later = await sendGraphQL(app, document, { id }, token)
-  expect(later.data).toEqual({ node: null, apiKey: null })
+  expect(later.data).toBeNull()
+  expect(later.errors.map(({ extensions }) => extensions.code)).toEqual(['FORBIDDEN', 'FORBIDDEN'])
 })
 
 describe('the life of a key ends its power on the next request:', () => {
