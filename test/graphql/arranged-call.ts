@@ -1,6 +1,6 @@
 import { ADMIN_PASSWORD, type TestApp } from '../harness/app.ts'
 import { sendGraphQL } from '../harness/client.ts'
-import { MemberInvite } from '../harness/people-operations.ts'
+import { MemberInvite, UserPasswordResetCreate } from '../harness/people-operations.ts'
 import {
   type AdminSeed,
   seedInvitation,
@@ -36,6 +36,7 @@ const BEFOREHAND: Readonly<Record<string, string>> = {
   'Mutation.tenantResume': 'Mutation.tenantSuspend',
   'Mutation.apiKeyEnable': 'Mutation.apiKeyDisable',
   'Mutation.apiKeyCreditsAdd': 'Mutation.apiKeyCreditsSet',
+  'Mutation.openApiOperationsDelete': 'Mutation.scopesFromOpenApi',
 }
 
 /** What is sent where the ids of things are not enough. */
@@ -46,6 +47,13 @@ const VARIABLES: Readonly<Record<string, (scene: Scene) => object | Promise<obje
     return { input: { refreshToken } }
   },
   'Mutation.passwordChange': () => ({ input: { currentPassword: ADMIN_PASSWORD, newPassword: NEW_PASSWORD } }),
+  'Mutation.passwordReset': async ({ app, admin, ids: { userId } }) => {
+    const { data } = await sendGraphQL(app, UserPasswordResetCreate, { id: userId }, admin.accessToken)
+    if (data?.userPasswordResetCreate.__typename !== 'UserPasswordResetCreatePayload')
+      throw new Error(JSON.stringify(data))
+    return { input: { token: data.userPasswordResetCreate.resetToken, newPassword: NEW_PASSWORD } }
+  },
+  'Mutation.userDelete': ({ ids: { userId }, email }) => ({ id: userId, confirmEmail: email }),
   'Mutation.invitationAccept': async ({ app, admin, ids: { tenantId } }) => {
     const input = { tenantId, email: `${uniqueName()}@example.com`, role: 'VIEWER' as const }
     const { data } = await sendGraphQL(app, MemberInvite, { input }, admin.accessToken)

@@ -40,6 +40,8 @@ const WRITERS = ['OWNER', 'ADMIN', 'DEVELOPER'] as const
 const ADMINS = ['OWNER', 'ADMIN'] as const
 const RESULT = '__typename ... on UserError { code message path }'
 const BULK_RESULT = `... on BulkPayload { rows { index status error { code message path } } } ${RESULT}`
+/** Of the operations that are imported. */
+const NAMESPACE = 'pets'
 const OPENAPI = JSON.stringify({
   openapi: '3.1.0',
   info: { title: 'Pets', version: '1' },
@@ -180,6 +182,7 @@ export const FIELD_CASES: Readonly<Record<string, FieldCase>> = {
     variables: ({ userId }) => ({ id: userId }),
     ids: { id: ['userId'] },
     allowed: 'platform',
+    gives: permissionsOf('VIEWER'),
   },
   'Mutation.userDelete': {
     document: `mutation ($id: ID!, $confirmEmail: String!) {
@@ -188,6 +191,7 @@ export const FIELD_CASES: Readonly<Record<string, FieldCase>> = {
     variables: ({ userId }) => ({ id: userId, confirmEmail: 'not@its.address' }),
     ids: { id: ['userId'] },
     allowed: 'platform',
+    gives: permissionsOf('VIEWER'),
   },
   'Mutation.memberInvite': {
     document: `mutation ($input: MemberInviteInput!) { memberInvite(input: $input) { ${RESULT} } }`,
@@ -296,7 +300,7 @@ export const FIELD_CASES: Readonly<Record<string, FieldCase>> = {
   },
   'Mutation.scopesFromOpenApi': {
     document: `mutation ($input: ScopesFromOpenApiInput!) { scopesFromOpenApi(input: $input) { ${RESULT} } }`,
-    variables: ({ tenantId }) => ({ input: { tenantId, document: OPENAPI, namespace: uniqueName(), import: true } }),
+    variables: ({ tenantId }) => ({ input: { tenantId, document: OPENAPI, namespace: NAMESPACE, import: true } }),
     ids: { 'input.tenantId': ['tenantId'] },
     allowed: WRITERS,
     gives: ['openapi:write'],
@@ -305,7 +309,7 @@ export const FIELD_CASES: Readonly<Record<string, FieldCase>> = {
     document: `mutation ($tenantId: ID!, $namespace: String!) {
       openApiOperationsDelete(tenantId: $tenantId, namespace: $namespace) { ${RESULT} }
     }`,
-    variables: ({ tenantId }) => ({ tenantId, namespace: 'none' }),
+    variables: ({ tenantId }) => ({ tenantId, namespace: NAMESPACE }),
     ids: { tenantId: ['tenantId'] },
     allowed: ADMINS,
   },

@@ -69,6 +69,7 @@ const UNNAMED: Readonly<Record<string, 'allowed' | 'FORBIDDEN'>> = {
   'Mutation.userRegister': 'FORBIDDEN',
   'Mutation.passwordChange': 'FORBIDDEN',
   'Mutation.invitationAccept': 'allowed',
+  'Mutation.passwordReset': 'allowed',
 }
 
 /** What a tenant may not do to itself, machines of the platform alone can. */
@@ -203,6 +204,10 @@ describe('a field of an object', () => {
     const scopeId = await tenant.scope('orders:read')
     const { userId } = await seedPerson(app, { tenantId, role: 'VIEWER' })
     ids = { tenantId, apiKeyId, scopeId, userId, invitationId: await seedInvitation(app, tenantId) }
+    await app.query('UPDATE invitations SET invited_by_user_id = $1 WHERE tenant_id = $2', [
+      uuidOf(owner.userId),
+      uuidOf(tenantId),
+    ])
   })
 
   /** A key that a person has created, disabled and revoked. */

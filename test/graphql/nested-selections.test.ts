@@ -24,8 +24,11 @@ import { documentsOf, listSelections } from './selections.ts'
 /** Fields of one request: at most 20 may stand at its root, and all together must not cost too much. */
 const SELECTIONS_PER_DOCUMENT = 10
 
-/** Every way into the schema that reads. Text and figures are no way to anything. */
-const ROOTS: Readonly<Record<string, ((ids: ThingIds) => string) | 'leaf' | 'by id'>> = {
+/**
+ * Every way into the schema that reads. Text and figures are no way to anything, and what the platform alone may ask for is none
+ * to a tenant.
+ */
+const ROOTS: Readonly<Record<string, ((ids: ThingIds) => string) | 'leaf' | 'by id' | 'platform'>> = {
   viewer: () => 'viewer',
   tenant: ({ tenantId }) => `tenant(id: "${tenantId}")`,
   tenants: () => 'tenants(first: 2)',
@@ -36,6 +39,7 @@ const ROOTS: Readonly<Record<string, ((ids: ThingIds) => string) | 'leaf' | 'by 
   invitations: ({ tenantId }) => `invitations(tenantId: "${tenantId}", first: 2)`,
   openApiOperations: ({ tenantId }) => `openApiOperations(tenantId: "${tenantId}", first: 2)`,
   node: 'by id',
+  users: 'platform',
   permissions: () => 'permissions',
   openApiAnalysis: 'leaf',
   scopesExport: 'leaf',
@@ -97,6 +101,10 @@ async function entangle(
   const touch = (column: string, actorId: string, apiKeyId: string) =>
     app.query(`UPDATE api_keys SET ${column} = $1 WHERE id = $2`, [uuidOf(actorId), uuidOf(apiKeyId)])
   await app.query('UPDATE api_keys SET created_by_user_id = NULL WHERE tenant_id = $1', [uuidOf(tenant.tenantId)])
+  await app.query('UPDATE invitations SET invited_by_user_id = $1 WHERE tenant_id = $2', [
+    uuidOf(gone.userId),
+    uuidOf(tenant.tenantId),
+  ])
   for (const event of ['created', 'disabled', 'revoked']) {
     await touch(`${event}_by_user_id`, gone.userId, first.apiKeyId)
     await touch(`${event}_by_key_id`, otherIds.apiKeyId, second.apiKeyId)

@@ -69,6 +69,7 @@ export const OBJECT_FIELD_CASES: Readonly<Record<string, ObjectFieldCase>> = {
   'Scope.tenant': { root: 'scopes', selection: 'nodes { tenant { id slug name } }' },
   'Membership.tenant': { root: 'members', selection: 'nodes { tenant { id slug name } }' },
   'Membership.user': { root: 'members', selection: 'nodes { user { id email } }' },
+  'Invitation.invitedBy': { root: 'invitations', selection: `nodes { invitedBy ${ACTOR} }` },
   'Invitation.tenant': { root: 'invitations', selection: 'nodes { tenant { id slug name } }' },
   'User.memberships': { root: 'user', selection: '... on User { memberships { role } }' },
 }
