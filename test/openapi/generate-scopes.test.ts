@@ -133,7 +133,7 @@ test('servers whose path is not that of the first are warned of, and those with 
     const document = openApi({ 'GET /pets': {} }, { servers: urls.map((url) => ({ url })) })
     return generateScopes(await readOpenApi(document), { strategy: 'TAG', namespace: 'ns' }).warnings
   }
-  expect(await warningsOf('https://a.example/v1', 'https://b.example/v1/', '/v1', 'https://{x}.example/v2')).toEqual([])
+  expect(await warningsOf('https://a.example/v1', 'https://b.example/v1/', '/v1', 'https://[x]/v2')).toEqual([])
   expect(await warningsOf('https://a.example/v1', '/v2', 'https://b.example', `/${'x'.repeat(1_000)}`)).toEqual([
     'Requests are matched behind the path of the first server, /v1, and not behind /v2, /.',
   ])
