@@ -47,15 +47,22 @@ function statusLine(status: number): string {
   return status === 200 ? 'HTTP/1.1 200 OK\r\n' : `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\n`
 }
 
-let dateSecond = Number.NaN
 let date = ''
 
-/** The present second as RFC 9110 §5.6.7 wants it, made once a second. The machine's own time, whatever clock decides. */
+/**
+ * The present second as RFC 9110 §5.6.7 wants it, made once a second. The machine's own time, whatever clock decides. The
+ * timer begins with the first answer, and holds no process up.
+ */
 function httpDate(): string {
-  const second = Math.floor(Date.now() / 1000)
-  if (second !== dateSecond) {
-    dateSecond = second
-    date = new Date(second * 1000).toUTCString()
-  }
+  if (date !== '') return date
+  const now = new Date()
+  date = now.toUTCString()
+  setTimeout(forgetDate, MILLISECONDS - now.getMilliseconds()).unref()
   return date
 }
+
+function forgetDate(): void {
+  date = ''
+}
+
+const MILLISECONDS = 1_000

@@ -82,8 +82,7 @@ const HELD_BYTES_MAX = 16 * 1024
 
 export function createFastPath(deps: FastPathDeps): FastPath {
   const { nameRequest, handOver, refuse, silenceMaxMs } = deps
-  const routes = new Map<string, JsonRoute>()
-  for (const route of deps.routes) if (isJsonRoute(route)) routes.set(`POST ${route.path} HTTP/1.1`, route)
+  const routes = deps.routes.filter(isJsonRoute).map((route) => ({ route, line: `POST ${route.path} HTTP/1.1` }))
   const connections = new Map<Socket, Connection>()
   let arrivals: Arrival[] = []
   let isEnding = false
@@ -131,7 +130,7 @@ export function createFastPath(deps: FastPathDeps): FastPath {
   function receive(connection: Connection, bytes: Buffer): boolean {
     const request = readPlainRequest(bytes)
     if (request === null) return false
-    const route = routes.get(request.line)
+    const route = findRoute(bytes, request.lineEnd)
     if (route === undefined || request.bodyEnd - request.bodyStart > route.bodyBytesMax) return false
     if (bytes.length !== request.bodyEnd) return bytes.length < request.bodyEnd && hold(connection, bytes)
 
@@ -143,6 +142,11 @@ export function createFastPath(deps: FastPathDeps): FastPath {
     const requestId = nameRequest(request.requestId)
     arrivals.push({ connection, route, headers, socket: connection.socket, bytes, bodyStart, requestId })
     return true
+  }
+
+  /** By the bytes of the request line: a text of them would only be made to be compared. */
+  function findRoute(bytes: Buffer, lineEnd: number): JsonRoute | undefined {
+    return routes.find(({ line }) => line.length === lineEnd && startsWith(bytes, line))?.route
   }
 
   /** Each piece is copied with what came before it, so that a client which sends byte by byte is left to Node. */
@@ -216,6 +220,11 @@ export function createFastPath(deps: FastPathDeps): FastPath {
       for (const { socket, isBusy, held } of connections.values()) if (!isBusy && held === null) socket.destroy()
     },
   }
+}
+
+function startsWith(bytes: Buffer, text: string): boolean {
+  for (let at = 0; at < text.length; at++) if (bytes[at] !== text.charCodeAt(at)) return false
+  return true
 }
 
 /** A connection that fails is closed, which is all there is to do. */

@@ -12,8 +12,8 @@ import type { RequestHead } from './request-head.ts'
  * gives to the same bytes.
  */
 export interface PlainRequest {
-  /** The request line, without its end. */
-  readonly line: string
+  /** Where the request line ends, which is what the bytes begin with. */
+  readonly lineEnd: number
   readonly headers: RequestHead['headers']
   readonly requestId: string | undefined
   /** Where the body begins, and where it ends. There may be fewer bytes yet. */
@@ -121,9 +121,8 @@ export function readPlainRequest(bytes: Buffer): PlainRequest | null {
   if (at + 1 >= end || bytes[at + 1] !== LF) return null
   if (hosts !== 1 || !hasContentType || contentLength === -1) return null
   const bodyStart = at + 2
-  const line = bytes.toString('latin1', 0, lineEnd)
   const headers = { authorization, 'x-forwarded-for': forwardedFor }
-  return { line, headers, requestId, bodyStart, bodyEnd: bodyStart + contentLength }
+  return { lineEnd, headers, requestId, bodyStart, bodyEnd: bodyStart + contentLength }
 }
 
 function findLineEnd(bytes: Buffer, end: number): number {
@@ -136,7 +135,7 @@ function isBlank(byte: number | undefined): boolean {
   return byte === SPACE || byte === HTAB
 }
 
-/** Whether these bytes are the name, in any case. They are tokens; of the characters in names, only letters have a case. */
+/** Whether these bytes are the name, in any case. Of the characters in names, and of those in values, only letters have one. */
 function isNamed(bytes: Buffer, start: number, name: string): boolean {
   for (let place = 0; place < name.length; place++) {
     if (((bytes[start + place] ?? 0) | LOWER_CASE_BIT) !== name.charCodeAt(place)) return false
@@ -148,7 +147,7 @@ const JSON_TYPE = 'application/json'
 
 /** With a parameter it may be JSON too, which is for others to say. */
 function isPlainJson(bytes: Buffer, start: number, end: number): boolean {
-  return end - start === JSON_TYPE.length && bytes.toString('latin1', start, end) === JSON_TYPE
+  return end - start === JSON_TYPE.length && isNamed(bytes, start, JSON_TYPE)
 }
 
 /** -1 for what is not a few decimal digits. */

@@ -18,6 +18,6 @@ export function createRequestNamer(randomBytes: RandomBytes): NameRequest {
   return (given) => {
     if (typeof given === 'string' && REQUEST_ID_PATTERN.test(given)) return given
     count++
-    return `${processPart}-${count.toString(36)}`
+    return `${processPart}-${count}`
   }
 }

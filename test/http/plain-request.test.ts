@@ -17,7 +17,7 @@ describe('a request in the plainest form is recognised', () => {
     const fields = ['Authorization: Bearer abc', 'X-Forwarded-For: 10.0.0.1, ::1', 'X-Request-Id: r-1']
     const text = request([...FIELDS, ...fields])
     expect(read(text)).toEqual({
-      line: LINE,
+      lineEnd: LINE.length,
       headers: { authorization: 'Bearer abc', 'x-forwarded-for': '10.0.0.1, ::1' },
       requestId: 'r-1',
       bodyStart: text.length - 2,

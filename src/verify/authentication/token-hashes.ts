@@ -10,7 +10,17 @@ import { createLru, type LruEntry } from '../../lib/lru.ts'
  */
 export function createTokenHashes(entriesMax = 1_000): (token: string) => TokenHash {
   const hashes = createLru<string, LruEntry & { readonly hash: TokenHash }>({ entriesMax })
+  // Mostly it is the same verifier again.
+  let lastToken = ''
+  let lastHash: TokenHash = hashToken('')
   return (token) => {
+    if (token === lastToken) return lastHash
+    lastToken = token
+    lastHash = find(token)
+    return lastHash
+  }
+
+  function find(token: string): TokenHash {
     const known = hashes.get(token)
     if (known !== undefined) return known.hash
     const hash = hashToken(token)
