@@ -142,12 +142,22 @@ export function createVerify(deps: VerifyDeps): { verify: Verify; verifySigned: 
     if (key.limits === null) return admit(verdict, key, request, now)
 
     const decision = limits.admit(key.limits, key, request.cost, now)
-    if (decision instanceof Promise) return decision.then((made) => applyLimits(made, verdict, key, request, now))
+    if (decision instanceof Promise) return decision.then((made) => applyLoaded(made, verdict, key, request, now))
+    return applyLoaded(decision, verdict, key, request, now)
+  }
+
+  function applyLoaded(
+    decision: LimitDecision,
+    verdict: Verdict,
+    key: KeySnapshot,
+    request: VerifyRequest,
+    now: number,
+  ): Verdict | Promise<Verdict> {
     if (decision.outcome === 'unloaded') return useReloaded(verdict, key, request)
     return applyLimits(decision, verdict, key, request, now)
   }
 
-  /** The counts of the day or month left memory before the key did. */
+  /** The key left memory while it was verified, and with it the counts of the day or month. */
   async function useReloaded(verdict: Verdict, key: KeySnapshot, request: VerifyRequest): Promise<Verdict> {
     await deps.reload(key, request)
     const now = clock.now()

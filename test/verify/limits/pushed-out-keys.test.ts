@@ -1,15 +1,17 @@
 import { afterEach, expect, test } from 'vitest'
+import type { CreditStore } from '../../../src/verify/limits/credit-lease.ts'
 import { keyRecord, newToken } from '../key-records.ts'
 import { createMemoryBacking } from '../memory-backing.ts'
 import { startVerifyFixture, type VerifyFixture } from '../verify-fixture.ts'
+import { MemoryCreditStore } from './memory-credit-store.ts'
 
 const CACHE_KEYS = 10
 
 let fixture: VerifyFixture
 afterEach(() => fixture.stop())
 
-async function start(): Promise<void> {
-  fixture = await startVerifyFixture(createMemoryBacking(), { cacheKeys: CACHE_KEYS })
+async function start(creditStore: CreditStore = new MemoryCreditStore()): Promise<void> {
+  fixture = await startVerifyFixture(createMemoryBacking(), { cacheKeys: CACHE_KEYS, creditStore })
 }
 
 async function putKey(limits: { perMinute?: number; perDay?: number }): Promise<string> {
@@ -64,4 +66,28 @@ test('the counts of a key that is in use stay with it, whatever others come and 
     asked++
     await fixture.dataPlane.flush()
   })
+})
+
+test('a key that is pushed out while it waits for credits is answered all the same', async () => {
+  const store = new MemoryCreditStore()
+  const asked = Promise.withResolvers<void>()
+  const answered = Promise.withResolvers<void>()
+  await start({
+    async lease(request) {
+      asked.resolve()
+      await answered.promise
+      return store.lease(request)
+    },
+    giveBack: (keyId, returned) => store.giveBack(keyId, returned),
+  })
+  const record = keyRecord({ config: { perDay: 10 }, hasCredits: true })
+  store.create(record.keyId, { amount: 5, refill: null, createdAtMs: 0 })
+  const token = newToken()
+  await fixture.put(token, record)
+  const answer = fixture.ask({ key: token })
+  await asked.promise
+  fixture.dataPlane.cache.evictKey(record.keyId)
+  await askOthers(CACHE_KEYS)
+  answered.resolve()
+  expect((await answer).body).toMatchObject({ code: 'VALID', limits: [{ remaining: 9 }], credits: { remaining: 4 } })
 })
