@@ -1,6 +1,7 @@
 import { type ChildProcess, fork, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createInterface } from 'node:readline'
+import packageJson from '../package.json' with { type: 'json' }
 import { LOAD_BEGINS, type LoadOrder, type LoadResult, SHARES_MACHINE } from './load-order.ts'
 import { settle } from './machine.ts'
 import type { ProcessReport } from './servers/report-process.ts'
@@ -26,6 +27,8 @@ export interface ServerStart {
 }
 
 const directory = import.meta.dirname
+/** Those that `npm start` gives to V8: all servers run with them, the ones that ours is compared with too. */
+const START_FLAGS = packageJson.scripts.start.split(' ').filter((word) => word.includes('='))
 /** A full collection of a large heap takes a second or two. */
 const ANSWER_MAX_MS = 30_000
 const ADDRESS = /http:\/\/127\.0\.0\.1:(\d+)/
@@ -34,7 +37,7 @@ const ADDRESS = /http:\/\/127\.0\.0\.1:(\d+)/
 export async function startServer(start: ServerStart): Promise<ServerUnderTest> {
   const { file, args = [], nodeArgs = [], env = {}, sharesMachine = false, isPinned = true } = start
   const reporter = ['--import', `${directory}/servers/report-process.ts`]
-  const child = spawn(process.execPath, [...reporter, ...nodeArgs, file, ...args], {
+  const child = spawn(process.execPath, [...START_FLAGS, ...reporter, ...nodeArgs, file, ...args], {
     stdio: ['ignore', 'pipe', 'inherit', 'ipc'],
     env: { ...process.env, ...env },
   })
@@ -110,7 +113,7 @@ export function startLoad(sharesMachine = false): LoadProcess {
 
 /** Runs a file that measures by itself, alone on the servers' processor, and sends one message with what it found. */
 export async function runMeasuringProcess({ file, args = [], nodeArgs = [] }: ServerStart): Promise<unknown> {
-  const child = fork(file, args, { execArgv: [...nodeArgs] })
+  const child = fork(file, args, { execArgv: [...START_FLAGS, ...nodeArgs] })
   settle(child.pid, 'server')
   const failed = once(child, 'exit').then(([code]) => Promise.reject(new Error(`${file} ended with ${code}.`)))
   const [found] = await Promise.race([once(child, 'message'), failed])
