@@ -180,13 +180,16 @@ test('an analysis counts for each strategy what would come of it, and changes no
 
 test('no more documents are fetched at once than a few, and who comes after those is told to come again', async () => {
   const variables = { input: { tenantId: tenant.tenantId, namespace: 'petstore', url: `${baseUrl}/waits` } }
-  const send = () => sendGraphQL(app, ScopesFromOpenApi, variables, admin.accessToken)
-  const first = Array.from({ length: 12 }, send)
+  const unavailable = [{ extensions: { code: 'UNAVAILABLE', retryAfterSeconds: 5 } }]
+  // They overtake each other on their way, so nobody knows beforehand who comes too late.
+  const sent = Array.from({ length: 16 }, () => sendGraphQL(app, ScopesFromOpenApi, variables, admin.accessToken))
+  const refused = await Promise.race(sent)
+  expect(refused.errors).toMatchObject(unavailable)
   await expect.poll(() => waiting.length).toBe(4)
-  const refused = await Promise.race([...first, ...Array.from({ length: 4 }, send)])
-  expect(refused.errors).toMatchObject([{ extensions: { code: 'UNAVAILABLE', retryAfterSeconds: 5 } }])
-  expect(waiting).toHaveLength(4)
   const answering = setInterval(() => waiting.pop()?.end(PETSTORE), 5)
-  const answers = await Promise.all(first).finally(() => clearInterval(answering))
-  for (const { data } of answers) expect(data?.scopesFromOpenApi).toMatchObject({ operationCount: 19 })
+  const answers = await Promise.all(sent).finally(() => clearInterval(answering))
+  const read = answers.filter(({ errors }) => errors.length === 0)
+  expect(read.length).toBeGreaterThanOrEqual(12)
+  for (const { data } of read) expect(data?.scopesFromOpenApi).toMatchObject({ operationCount: 19 })
+  for (const { errors } of answers) if (errors.length > 0) expect(errors).toMatchObject(unavailable)
 })
