@@ -1,3 +1,5 @@
+import { spawn } from 'node:child_process'
+import { setPriority } from 'node:os'
 import { orderOnce, runValid } from '../app-under-test.ts'
 import { appServer, prepareDatabase } from '../bench-database.ts'
 import { logIn, sendGraphQL, writeOperation } from '../graphql-client.ts'
@@ -9,8 +11,9 @@ import type { BenchContext, Section, SectionResult } from '../section.ts'
 import { median } from '../statistics.ts'
 
 /**
- * What verifications feel of a large OpenAPI document: they are sent at fixed instants, alone, and while one document after
- * the other is analysed, generated from and imported. The tenant that imports is not that of the keys, whose snapshots
+ * What verifications feel of a large OpenAPI document: they are sent at fixed instants, alone, beside a program that
+ * computes, which takes no more than its part of the processors, and while one document after the other is analysed,
+ * generated from and imported. The tenant that imports is not that of the keys, whose snapshots
  * an import of their own tenant drops.
  */
 export const openApiSection: Section = {
@@ -38,13 +41,16 @@ export const openApiSection: Section = {
 
 const OPERATIONS = 4_000
 const DOCUMENT_BYTES = 15_000_000
+const SCOPES = 10_000
 const RATE_PER_SECOND = 200
 const ROUND_SECONDS = 10
 const ROUNDS_MIN = 5
 const CONNECTIONS = 64
 /** Met when one of the two is. See docs/performance.md for why these. */
-const P99_TIMES_MOST = 3
+const P99_TIMES_MOST = 2
 const P99_MS_MOST = 10
+/** As low as that of the threads that read documents (`lib/thread.ts`). */
+const NEIGHBOUR_PRIORITY = 5
 
 const MAKE_TENANT = `mutation MakeTenant($input: TenantCreateInput!) {
   tenantCreate(input: $input) { ... on TenantCreatePayload { tenant { id } } }
@@ -65,10 +71,21 @@ const GENERATE = `mutation Generate($input: ScopesFromOpenApiInput!) {
   }
 }`
 
-/** What goes on while verifications are measured; null: nothing. */
+const IMPORT = `mutation Import($input: ScopesImportInput!) {
+  scopesImport(input: $input) {
+    ... on BulkPayload { created updated skipped failed rows { index id status error { code message } } }
+    ... on UserError { message }
+  }
+}`
+
+/** What goes on while verifications are measured. */
 interface Company {
   readonly name: string
-  readonly body: Buffer | null
+  readonly kind: 'nothing' | 'neighbour' | 'documents'
+  /** With documents: what is sent, one after the other, again and again. */
+  readonly bodies: readonly Buffer[]
+  /** What every answer has in it. */
+  readonly proof: string
 }
 
 interface Round extends Measurement {
@@ -90,17 +107,19 @@ async function measure(
     CONNECTIONS,
   )
 
-  async function holdRound({ body }: Company): Promise<Round> {
+  async function holdRound({ kind, bodies, proof }: Company): Promise<Round> {
     let isOver = false
     let documents = 0
+    const stopNeighbour = kind === 'neighbour' ? startNeighbour() : () => {}
     const keepSending = async (): Promise<void> => {
-      while (body !== null && !isOver) {
-        requireRead(await send(body))
+      for (let body = bodies[0]; body !== undefined && !isOver; body = bodies[documents % bodies.length]) {
+        requireProof(await send(body), proof)
         documents++
       }
     }
     const verifying = runValid(load, order, server).finally(() => {
       isOver = true
+      stopNeighbour()
     })
     // What fails of either is told when both have ended.
     const [measured, sent] = await Promise.allSettled([verifying, keepSending()])
@@ -125,7 +144,7 @@ async function measure(
 
 function describe(companies: readonly Company[], measured: readonly (readonly Round[])[]): SectionResult {
   const column = (place: number, pick: (round: Round) => number): number => median((measured[place] ?? []).map(pick))
-  const alone = column(0, ({ p99Ms }) => p99Ms)
+  const neighbour = column(NEIGHBOUR, ({ p99Ms }) => p99Ms)
   return {
     tables: [
       {
@@ -140,25 +159,54 @@ function describe(companies: readonly Company[], measured: readonly (readonly Ro
         ]),
       },
     ],
-    targets: companies.slice(1).map(({ name }, index) => {
-      const p99 = column(index + 1, ({ p99Ms }) => p99Ms)
-      return {
-        text: `p99 ${name} ≤ ${P99_TIMES_MOST} × alone or ≤ ${P99_MS_MOST} ms: ${p99.toFixed(2)} ms, ${(p99 / alone).toFixed(1)} ×`,
-        isMet: p99 <= Math.max(P99_TIMES_MOST * alone, P99_MS_MOST),
-      }
+    targets: companies.flatMap(({ name, kind }, place) => {
+      if (kind !== 'documents') return []
+      const p99 = column(place, ({ p99Ms }) => p99Ms)
+      const text = `p99 ${name} ≤ ${P99_TIMES_MOST} × beside a neighbour or ≤ ${P99_MS_MOST} ms: ${p99.toFixed(2)} ms, ${(p99 / neighbour).toFixed(1)} ×`
+      return [{ text, isMet: p99 <= Math.max(P99_TIMES_MOST * neighbour, P99_MS_MOST) }]
     }),
   }
 }
 
+/** Where it stands among the companies. */
+const NEIGHBOUR = 1
+
 function prepareCompanies(tenantId: string): readonly Company[] {
   const document = makeOpenApiDocument(OPERATIONS, DOCUMENT_BYTES)
   const generate = { tenantId, namespace: 'large', document }
+  const read = `"operationCount":${OPERATIONS}`
+  const openApi = (name: string, query: string, input: object): Company => ({
+    name,
+    kind: 'documents',
+    bodies: [writeOperation(query, { input })],
+    proof: read,
+  })
   return [
-    { name: 'alone', body: null },
-    { name: 'while documents are analysed', body: writeOperation(ANALYSE, { input: { tenantId, document } }) },
-    { name: 'while scopes are generated', body: writeOperation(GENERATE, { input: generate }) },
-    { name: 'while they are imported', body: writeOperation(GENERATE, { input: { ...generate, import: true } }) },
+    { name: 'alone', kind: 'nothing', bodies: [], proof: '' },
+    { name: 'beside a program that computes', kind: 'neighbour', bodies: [], proof: '' },
+    openApi('while documents are analysed', ANALYSE, { tenantId, document }),
+    openApi('while scopes are generated', GENERATE, generate),
+    openApi('while they are imported', GENERATE, { ...generate, import: true }),
+    {
+      name: `while ${SCOPES} scopes are changed`,
+      kind: 'documents',
+      // In turns, so that every row is written each time.
+      bodies: ['one', 'another'].map((text) => writeScopesImport(tenantId, text)),
+      proof: '"failed":0',
+    },
   ]
+}
+
+function writeScopesImport(tenantId: string, description: string): Buffer {
+  const scopes = Array.from({ length: SCOPES }, (_, place) => ({ name: `bench:${place}:read`, description }))
+  return writeOperation(IMPORT, { input: { tenantId, document: { version: '1.0.0', scopes } } })
+}
+
+/** A program that has nothing to do with the server and never rests. Returns what ends it. */
+function startNeighbour(): () => void {
+  const neighbour = spawn(process.execPath, ['-e', 'for (;;) {}'], { stdio: 'ignore' })
+  if (neighbour.pid !== undefined) setPriority(neighbour.pid, NEIGHBOUR_PRIORITY)
+  return () => neighbour.kill('SIGKILL')
 }
 
 async function makeTenant(send: (body: Buffer) => Promise<string>): Promise<string> {
@@ -169,7 +217,6 @@ async function makeTenant(send: (body: Buffer) => Promise<string>): Promise<stri
   return tenantId
 }
 
-function requireRead(answer: string): void {
-  if (answer.includes(`"operationCount":${OPERATIONS}`)) return
-  throw new Error(`A document was not read: ${answer.slice(0, 300)}`)
+function requireProof(answer: string, proof: string): void {
+  if (!answer.includes(proof)) throw new Error(`A document was not taken: ${answer.slice(0, 300)}`)
 }

@@ -1,4 +1,5 @@
-import { hash } from 'node:crypto'
+import { createHash } from 'node:crypto'
+import { setImmediate as yieldToOthers } from 'node:timers/promises'
 import { type InputIssue, KeywardError, validationFailed } from '../errors/keyward-error.ts'
 import type { BulkRow, BulkRowFailure } from './bulk-result.ts'
 
@@ -42,17 +43,47 @@ export function readDocumentRows(document: unknown, listName: string): readonly 
 }
 
 /**
- * SHA-256, in hexadecimal, of the document as JSON without blanks, its members in the order in which they were sent. Throws
- * VALIDATION_FAILED for a document that is too large.
+ * SHA-256, in hexadecimal, of the document as JSON without blanks, its members in the order in which they were sent; made in
+ * parts between which others have their turn. Throws VALIDATION_FAILED for a document that is too large.
  */
-export function hashDocument(document: unknown): string {
-  const text = JSON.stringify(document)
-  const bytes = Buffer.byteLength(text)
+export async function hashDocument(document: unknown): Promise<string> {
+  const hash = createHash('sha256')
+  let bytes = 0
+  for (const text of writeJsonInParts(document)) {
+    await yieldToOthers()
+    bytes += Buffer.byteLength(text)
+    hash.update(text)
+  }
   if (bytes > BULK_DOCUMENT_BYTES_MAX) {
     const detail = `has ${bytes} bytes; at most ${BULK_DOCUMENT_BYTES_MAX} are accepted, so send it in parts`
     throw validationFailed([{ path: [...DOCUMENT_PATH], detail }])
   }
-  return hash('sha256', text)
+  return hash.digest('hex')
+}
+
+/** What JSON.stringify gives for a JSON value, with the lists of an object in chunks of their rows. */
+function* writeJsonInParts(document: unknown): Generator<string> {
+  if (!isRecord(document)) {
+    yield JSON.stringify(document)
+    return
+  }
+  let separator = '{'
+  for (const [name, value] of Object.entries(document)) {
+    yield `${separator}${JSON.stringify(name)}:`
+    separator = ','
+    if (!Array.isArray(value)) yield JSON.stringify(value)
+    else yield* writeListInParts(value)
+  }
+  yield separator === '{' ? '{}' : '}'
+}
+
+function* writeListInParts(rows: readonly unknown[]): Generator<string> {
+  let separator = '['
+  for (const chunk of chunksOf(rows)) {
+    yield separator + JSON.stringify(chunk).slice(1, -1)
+    separator = ','
+  }
+  yield separator === '[' ? '[]' : ']'
 }
 
 export function failedRow(index: number, error: BulkRowFailure): BulkRow {

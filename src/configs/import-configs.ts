@@ -41,7 +41,7 @@ export const importConfigs: Command<ImportConfigsInput, BulkResult, PreparedImpo
   }),
   validate: ({ document }) => findDocumentIssues(document, CONFIGS_LIST),
   prepare: async ({ document }) => ({
-    documentSha256: hashDocument(document),
+    documentSha256: await hashDocument(document),
     ...(await readConfigRows(readDocumentRows(document, CONFIGS_LIST))),
   }),
   async execute({ tenantId, ...others }, input, { configs, failed, documentSha256 }) {

@@ -1,5 +1,9 @@
 import { type BulkResult, type BulkRow, type BulkRowFailure, countBulkRows } from '../commands/bulk-result.ts'
+import { inTurns } from '../lib/in-turns.ts'
 import { builder } from './builder.ts'
+
+/** That are put into an answer in one go: about a millisecond. */
+const ROWS_AT_ONCE = 250
 
 const BulkRowStatus = builder.enumType('BulkRowStatus', {
   description: 'What became of one row.',
@@ -76,7 +80,7 @@ export const BulkPayload = builder.objectRef<BulkResult>('BulkPayload').implemen
     rows: t.field({
       type: [BulkRowType],
       description: 'Every row, in the order of the input; at most 10,000.',
-      resolve: ({ rows }) => [...rows],
+      resolve: ({ rows }) => inTurns(rows, ROWS_AT_ONCE),
     }),
   }),
 })

@@ -38,8 +38,8 @@ export const importScopes: Command<ImportScopesInput, BulkResult, PreparedImport
   }),
   validate: ({ document }) => findDocumentIssues(document, SCOPES_LIST),
   prepare: async ({ document }) => ({
-    documentSha256: hashDocument(document),
-    ...readScopeRows(readDocumentRows(document, SCOPES_LIST)),
+    documentSha256: await hashDocument(document),
+    ...(await readScopeRows(readDocumentRows(document, SCOPES_LIST))),
   }),
   async execute({ tenantId, ...work }, { dryRun }, { scopes, failed, documentSha256 }) {
     if (tenantId === null) throw new Error('import-scopes ran outside a tenant.')

@@ -1,4 +1,5 @@
-import { DOCUMENT_PATH, invalidRow, isRecord } from '../commands/bulk-document.ts'
+import { setImmediate as yieldToOthers } from 'node:timers/promises'
+import { BULK_CHUNK_ROWS, DOCUMENT_PATH, invalidRow, isRecord } from '../commands/bulk-document.ts'
 import type { BulkRow } from '../commands/bulk-result.ts'
 import type { InputIssue } from '../errors/keyward-error.ts'
 import { validateScope } from './scope-rules.ts'
@@ -26,11 +27,12 @@ const ALIASES: Readonly<Record<string, string>> = { scope_name: 'name', is_activ
 const FIELDS = ['name', 'description', 'category', 'active']
 
 /** Reads rows one by one. The first of two that have one name counts, and the second fails. */
-export function readScopeRows(rows: readonly unknown[]): ReadScopes {
+export async function readScopeRows(rows: readonly unknown[]): Promise<ReadScopes> {
   const scopes: ImportedScope[] = []
   const failed: BulkRow[] = []
   const firstIndexes = new Map<string, number>()
   for (const [index, given] of rows.entries()) {
+    if (index % BULK_CHUNK_ROWS === 0) await yieldToOthers()
     const path = [...DOCUMENT_PATH, SCOPES_LIST, index]
     const { fields, issues } = readFields(given, path)
     const scope = issues.length === 0 ? toScope(index, fields) : null
