@@ -76,8 +76,8 @@ interface SealedFlush {
 
 /** Higher, and one flush holds up verification (about 1 µs per tally) and its rows are locked for longer. */
 const TALLIES_PER_FLUSH_MAX = 1_000
-/** The same for tags. The tally that reaches it comes along whole. */
-const TAGS_PER_FLUSH_MAX = 5_000
+/** The same for tags, at about 2 µs each. The tally that reaches it comes along whole. */
+const TAGS_PER_FLUSH_MAX = 2_000
 const STOP_ATTEMPTS_MAX = 3
 
 export function createUsageRecorder(options: UsageRecorderOptions): UsageRecorder {
