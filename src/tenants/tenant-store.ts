@@ -28,7 +28,8 @@ const DELETED_TAG_COUNTS_MAX = 500_000
 
 /**
  * Deletes a tenant with all that belongs to it but the log, and says how many keys it had. Six statements, one more for
- * each ten thousand keys and for each half million counts by tag. What else refers to the tenant or to its keys goes by foreign keys.
+ * each ten thousand keys and for each half million counts by tag. What else refers to the tenant or to its keys goes by
+ * foreign keys.
  */
 export async function deleteTenantRows(tx: Prisma.TransactionClient, id: string): Promise<number> {
   let keys = 0

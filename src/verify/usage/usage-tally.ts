@@ -24,11 +24,11 @@ export interface UsageTally extends VerdictTally {
    * integers: a time in milliseconds takes a place of its own in memory, which each verification would have to visit.
    */
   minuteIndex: number
-  /** Null when no verdict had any. */
-  tags: TagTallies | null
   /** In milliseconds from the beginning of the minute. Negative when the clock was set back. */
   lastUsedMs: number
   lastUsedIp: string | undefined
+  /** Null when no verdict had any. */
+  tags: TagTallies | null
 }
 
 export function createTally(key: {
@@ -45,9 +45,9 @@ export function createTally(key: {
     minuteIndex: 0,
     valid: 0,
     denials: null,
-    tags: null,
     lastUsedMs: 0,
     lastUsedIp: undefined,
+    tags: null,
   }
 }
 
@@ -60,8 +60,8 @@ export function emptyTally(tally: UsageTally): void {
   tally.isOpen = false
   tally.valid = 0
   tally.denials = null
-  tally.tags = null
   tally.lastUsedIp = undefined
+  tally.tags = null
 }
 
 /** Milliseconds since the minute of a tally began. */
