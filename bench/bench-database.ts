@@ -22,6 +22,8 @@ const PRISMA_DIR = join(BENCH_DIR, '../prisma')
 /** What a run leaves behind and the next one must not find. */
 const LEFTOVERS = [
   'usage_minutes',
+  'usage_tag_minutes',
+  'usage_tags',
   'usage_flushes',
   'api_key_usage',
   'quota_counts',

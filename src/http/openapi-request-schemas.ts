@@ -67,7 +67,8 @@ const QUESTION_FIELDS: Readonly<Record<string, Schema>> = {
     type: 'object',
     maxProperties: 8,
     additionalProperties: { type: 'string', maxLength: 128 },
-    description: 'Kept with the usage of the key.',
+    description:
+      'Counted with the usage of the key, by minute and code: the first 1000 different ones of a tenant and day (UTC), further ones together as `other`. Names have 1 to 64 characters; neither names nor values have control characters or halves of characters.',
     examples: [{ route: 'orders' }],
   },
 }

@@ -24,10 +24,12 @@ export async function lockTenant(tx: Prisma.TransactionClient, id: string, { toD
 
 /** Each takes about a second, and a statement may take ten. */
 const DELETED_KEYS_MAX = 10_000
+const DELETED_TAG_COUNTS_MAX = 500_000
 
 /**
- * Deletes a tenant with all that belongs to it but the log, and says how many keys it had. Four statements, one more for
- * each ten thousand keys. What else refers to the tenant or to its keys goes by foreign keys.
+ * Deletes a tenant with all that belongs to it but the log, and says how many keys it had. Six statements, one more for
+ * each ten thousand keys and for each half million counts by tag. What else refers to the tenant or to its keys goes by
+ * foreign keys.
  */
 export async function deleteTenantRows(tx: Prisma.TransactionClient, id: string): Promise<number> {
   let keys = 0
@@ -46,6 +48,18 @@ export async function deleteTenantRows(tx: Prisma.TransactionClient, id: string)
   }
   await tx.quotaCount.deleteMany({ where: { subjectId: id } })
   await tx.usageMinute.deleteMany({ where: { tenantId: id } })
+  await deleteTagCounts(tx, id)
+  await tx.usageTag.deleteMany({ where: { tenantId: id } })
   await tx.tenant.delete({ where: { id }, select: { id: true } })
   return keys
+}
+
+/** There can be more of them than of all the rest: as many for each minute as a tenant has tags. */
+async function deleteTagCounts(tx: Prisma.TransactionClient, tenantId: string): Promise<void> {
+  let deleted: number
+  do {
+    deleted = await tx.$executeRaw`
+      DELETE FROM usage_tag_minutes WHERE ctid = ANY (ARRAY(
+        SELECT ctid FROM usage_tag_minutes WHERE tenant_id = ${tenantId}::uuid LIMIT ${DELETED_TAG_COUNTS_MAX}))`
+  } while (deleted === DELETED_TAG_COUNTS_MAX)
 }

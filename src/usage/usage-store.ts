@@ -1,5 +1,6 @@
 import type pg from 'pg'
 import type { UsageFlush, UsageSink } from '../verify/ports.ts'
+import { addTagCounts } from './usage-tag-store.ts'
 
 /** A flush that was not confirmed is sent again within seconds; after this long nobody remembers it. */
 const FLUSH_MEMORY = '1 hour'
@@ -66,7 +67,7 @@ export function createUsageStore(pool: pg.Pool): UsageSink {
   }
 }
 
-async function addCounts(client: pg.PoolClient, { keys, minutes, secrets }: UsageFlush): Promise<void> {
+async function addCounts(client: pg.PoolClient, { keys, minutes, tags, secrets }: UsageFlush): Promise<void> {
   await client.query(ADD_KEY_COUNTS, [
     keys.map(({ keyId }) => keyId),
     keys.map(({ requestCount }) => requestCount),
@@ -80,6 +81,7 @@ async function addCounts(client: pg.PoolClient, { keys, minutes, secrets }: Usag
     minutes.map(({ code }) => code),
     minutes.map(({ count }) => count),
   ])
+  await addTagCounts(client, tags)
   await client.query(NOTE_SECRET_USES, [
     secrets.map(({ secretId }) => secretId),
     secrets.map(({ lastUsedAt }) => new Date(lastUsedAt)),

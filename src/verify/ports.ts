@@ -4,6 +4,7 @@ import type { TokenHash } from '../keys/token.ts'
 import type { StoredQuotas } from './limits/limits.ts'
 import type { QuotaFlush } from './limits/quota-ledger.ts'
 import type { VerdictCode } from './verdict-code.ts'
+import type { Tag } from './verify-request.ts'
 
 /**
  * What the data plane needs from outside. `app.ts` wires these ports; nothing in `verify/` knows what is behind them.
@@ -86,6 +87,12 @@ export interface MinuteUsage {
   readonly count: number
 }
 
+/** Of those verdicts, how many had a tag. A flush may say several times something of the same tag and code. */
+export interface TagUsage extends MinuteUsage {
+  /** `OTHER_TAG` (`usage/tag-tally.ts`) for those that were too many to keep. */
+  readonly tag: Tag
+}
+
 /** When a token was last shown. For a key that was named by its id it is the id, and names no token. */
 export interface SecretUse {
   readonly secretId: string
@@ -118,6 +125,7 @@ export interface UsageFlush {
   readonly id: string
   readonly keys: readonly KeyUsage[]
   readonly minutes: readonly MinuteUsage[]
+  readonly tags: readonly TagUsage[]
   readonly secrets: readonly SecretUse[]
 }
 

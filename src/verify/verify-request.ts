@@ -19,5 +19,13 @@ export interface VerifyRequest {
   readonly requireOperationScope: boolean
   /** What the request counts for in limits, quotas and credits; a safe integer ≥ 0. */
   readonly cost: number
-  readonly tags: Readonly<Record<string, string>> | undefined
+  /** Undefined when there are none. Each name is there once. */
+  readonly tags: readonly Tag[] | undefined
+}
+
+/** A label of a verification, by which its usage can be told apart. */
+export interface Tag {
+  /** Not empty. Neither name nor value has control characters. */
+  readonly name: string
+  readonly value: string
 }

@@ -194,7 +194,7 @@ export function createVerify(deps: VerifyDeps): { verify: Verify; verifySigned: 
 
   function conclude(verdict: Verdict, request: VerifyRequest, now: number): Verdict {
     counts[verdict.code]++
-    if (verdict.snapshot !== null) usage.record(verdict.snapshot, verdict.code, now, request.ip)
+    if (verdict.snapshot !== null) usage.record(verdict.snapshot, verdict.code, now, request.ip, request.tags)
     return verdict
   }
 

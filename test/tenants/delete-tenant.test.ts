@@ -46,9 +46,10 @@ test('everything of the tenant goes but the log, and its people stay', async () 
     idempotencyKey: 'once',
     privateMetadata: { a: 1 },
   })
-  await codeOf(token)
+  await sendVerify(app, { key: token, tags: { route: 'orders' } })
   await app.flushUsage()
   const uuid = uuidOf(id)
+  expect(await app.query('SELECT FROM usage_tag_minutes WHERE tenant_id = $1', [uuid])).toHaveLength(1)
   const keyIds = (await app.query<{ id: string }>('SELECT id FROM api_keys WHERE tenant_id = $1', [uuid])).map(
     ({ id: keyId }) => keyId,
   )

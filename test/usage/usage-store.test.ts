@@ -49,6 +49,7 @@ function flushOf(
     id: randomUUID(),
     keys: keyIds.map((keyId) => ({ keyId, tenantId: TENANT, requestCount, lastUsedAt, lastUsedIp })),
     minutes: keyIds.map((keyId) => ({ keyId, tenantId: TENANT, minute: NOON, code: 'VALID', count: requestCount })),
+    tags: [],
     secrets: [],
   }
 }

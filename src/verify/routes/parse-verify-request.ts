@@ -3,7 +3,7 @@ import type { InputIssue } from '../../errors/keyward-error.ts'
 import { isEnvironment } from '../../keys/environment.ts'
 import { createLru, type LruEntry } from '../../lib/lru.ts'
 import { parseScopeQuery, type ScopeQuery } from '../../scopes/scope-query.ts'
-import type { VerifyRequest } from '../verify-request.ts'
+import type { Tag, VerifyRequest } from '../verify-request.ts'
 
 /**
  * Reads the body of a verification, and each item of a batch. Written by hand: this runs on every request, where a
@@ -41,6 +41,8 @@ const SCOPE_QUERIES_MAX = 1_000
 const METHOD_PATTERN = /^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,32}$/
 /** PostgreSQL refuses NUL in text; the other control characters have no place in a label either. */
 const CONTROL_PATTERN = /\p{Cc}/u
+/** All halves of characters look the same in UTF-8, so that different labels would become one where they are kept. */
+const LABEL_RULE = 'Control characters and halves of characters are not allowed.'
 const NO_SCOPES: readonly string[] = []
 
 export function createVerifyRequestParser(): ParseVerifyRequest {
@@ -185,18 +187,18 @@ function readCost(draft: Draft, value: unknown): InputIssue | null {
 
 function readTags(draft: Draft, value: unknown): InputIssue | null {
   if (!isObject(value)) return faultOf('tags', 'It is an object of strings.')
-  const tags: [string, string][] = []
+  const tags: Tag[] = []
   for (const [name, text] of Object.entries(value)) {
     if (tags.length === TAGS_MAX) return faultOf('tags', `It has at most ${TAGS_MAX} entries.`)
     if (name.length === 0 || !isLabel(name, TAG_NAME_LENGTH_MAX)) {
-      return faultOf('tags', `Names have 1 to ${TAG_NAME_LENGTH_MAX} characters, none of them a control character.`)
+      return faultOf('tags', `Names have 1 to ${TAG_NAME_LENGTH_MAX} characters. ${LABEL_RULE}`)
     }
     if (!isLabel(text, TAG_VALUE_LENGTH_MAX)) {
-      return { path: ['tags', name], detail: `${textRule(TAG_VALUE_LENGTH_MAX)} Control characters are not allowed.` }
+      return { path: ['tags', name], detail: `${textRule(TAG_VALUE_LENGTH_MAX)} ${LABEL_RULE}` }
     }
-    tags.push([name, text])
+    tags.push({ name, value: text })
   }
-  draft.tags = Object.fromEntries(tags)
+  if (tags.length > 0) draft.tags = tags
   return null
 }
 
@@ -209,7 +211,7 @@ function isText(value: unknown, lengthMax: number): value is string {
 }
 
 function isLabel(value: unknown, lengthMax: number): value is string {
-  return isText(value, lengthMax) && !CONTROL_PATTERN.test(value)
+  return isText(value, lengthMax) && !CONTROL_PATTERN.test(value) && value.isWellFormed()
 }
 
 function textRule(lengthMax: number): string {

@@ -4,6 +4,8 @@ import type { Logger } from '../../lib/logger.ts'
 import type { KeySnapshot } from '../cache/snapshot.ts'
 import type { UsageFlush, UsageSink } from '../ports.ts'
 import type { VerdictCode } from '../verdict-code.ts'
+import type { Tag } from '../verify-request.ts'
+import { countTags } from './tag-tally.ts'
 import {
   countVerdict,
   createTally,
@@ -25,12 +27,13 @@ import {
  * Bounded: counts are merged per key and minute, so a long outage costs memory per key in use and not per request. When
  * even that reaches `talliesMax`, verdicts for pairs of key and minute that are not in memory yet are not counted:
  * they increase `stats.dropped`, and a log line says so once per outage. Verification goes on; its statistics have a hole
- * of known size.
+ * of known size. Tags have a bound of their own, `tagsMax`: those that find no room are counted as `OTHER_TAG`
+ * (`tag-tally.ts`), which takes one place a tally at most.
  *
  * At most what was counted since the last flush is lost when the process is killed; nothing when it is told to stop.
  */
 export interface UsageRecorder {
-  record(snapshot: KeySnapshot, code: VerdictCode, now: number, ip: string | undefined): void
+  record(snapshot: KeySnapshot, code: VerdictCode, now: number, ip: string | undefined, tags?: readonly Tag[]): void
   /** Begins to flush each interval. */
   start(): void
   /** Writes everything that was counted before the call. Rejects when the sink fails; the next call tries the same again. */
@@ -47,6 +50,8 @@ export interface UsageRecorderStats {
   dropped: number
   /** Tallies in memory: pairs of key and minute. */
   readonly waiting: number
+  /** Tags in memory, of all tallies. */
+  readonly waitingTags: number
 }
 
 export interface UsageRecorderOptions {
@@ -57,6 +62,8 @@ export interface UsageRecorderOptions {
   /** Lower, and the database is asked more often; higher, and more is lost when the process is killed. */
   readonly intervalMs?: number
   readonly talliesMax?: number
+  /** At about 300 bytes each. */
+  readonly tagsMax?: number
   readonly writeDeadlineMs?: number
 }
 
@@ -64,16 +71,21 @@ export interface UsageRecorderOptions {
 interface SealedFlush {
   readonly flush: UsageFlush
   readonly tallyCount: number
+  readonly tagCount: number
 }
 
 /** Higher, and one flush holds up verification (about 1 µs per tally) and its rows are locked for longer. */
 const TALLIES_PER_FLUSH_MAX = 1_000
+/** The same for tags, at about 2 µs each. The tally that reaches it comes along whole. */
+const TAGS_PER_FLUSH_MAX = 2_000
 const STOP_ATTEMPTS_MAX = 3
 
 export function createUsageRecorder(options: UsageRecorderOptions): UsageRecorder {
-  const { sink, newId, logger, intervalMs = 1_000, talliesMax = 200_000, writeDeadlineMs = 5_000 } = options
+  const { sink, newId, logger, intervalMs = 1_000, writeDeadlineMs = 5_000 } = options
+  const { talliesMax = 200_000, tagsMax = 100_000 } = options
   /** In the order in which they were opened. What is counted in them is in no flush yet. */
   const open: UsageTally[] = []
+  let openTags = 0
   let sealed: SealedFlush | null = null
   let lastWrite: Promise<void> = Promise.resolve()
   let writesUnderWay = 0
@@ -88,9 +100,18 @@ export function createUsageRecorder(options: UsageRecorderOptions): UsageRecorde
     get waiting() {
       return open.length + (sealed?.tallyCount ?? 0)
     },
+    get waitingTags() {
+      return openTags + (sealed?.tagCount ?? 0)
+    },
   }
 
-  function record(snapshot: KeySnapshot, code: VerdictCode, now: number, ip: string | undefined): void {
+  function record(
+    snapshot: KeySnapshot,
+    code: VerdictCode,
+    now: number,
+    ip: string | undefined,
+    tags?: readonly Tag[],
+  ): void {
     let { tally } = snapshot
     // A clock that was set back opens no new tally: until the next flush, the count goes to the minute that is open.
     if (tally === null || !tally.isOpen || elapsedMs(tally, now) >= MINUTE_MS) {
@@ -107,6 +128,12 @@ export function createUsageRecorder(options: UsageRecorderOptions): UsageRecorde
       open.push(tally)
     }
     countVerdict(tally, code, now, ip)
+    if (tags !== undefined) recordTags(tally, tags, code)
+  }
+
+  function recordTags(tally: UsageTally, tags: readonly Tag[], code: VerdictCode): void {
+    tally.tags ??= new Map()
+    openTags += countTags(tally.tags, tags, code, tagsMax - stats.waitingTags)
   }
 
   function drop(): void {
@@ -118,10 +145,17 @@ export function createUsageRecorder(options: UsageRecorderOptions): UsageRecorde
 
   /** Takes the counts out of the oldest tallies, which count from 0 again wherever snapshots hold them. */
   function seal(tallyCountMax: number): SealedFlush {
-    const tallies = open.splice(0, Math.min(tallyCountMax, TALLIES_PER_FLUSH_MAX))
+    let [tallyCount, tagCount] = [0, 0]
+    for (const { tags } of open) {
+      if (tallyCount === tallyCountMax || tallyCount === TALLIES_PER_FLUSH_MAX || tagCount >= TAGS_PER_FLUSH_MAX) break
+      tallyCount++
+      tagCount += tags?.size ?? 0
+    }
+    const tallies = open.splice(0, tallyCount)
+    openTags -= tagCount
     const flush = toFlush(newId(), tallies)
     for (const tally of tallies) emptyTally(tally)
-    return { flush, tallyCount: tallies.length }
+    return { flush, tallyCount, tagCount }
   }
 
   async function writeSealed(): Promise<void> {
@@ -136,8 +170,10 @@ export function createUsageRecorder(options: UsageRecorderOptions): UsageRecorde
     try {
       // What failed before goes first; only then is more sealed, so that counts go on merging through an outage.
       await writeSealed()
-      for (let left = open.length; left > 0; left -= TALLIES_PER_FLUSH_MAX) {
+      let left = open.length
+      while (left > 0) {
         sealed = seal(left)
+        left -= sealed.tallyCount
         await writeSealed()
       }
       outageIsLogged = false

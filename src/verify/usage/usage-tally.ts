@@ -1,5 +1,7 @@
-import type { KeyUsage, MinuteUsage, SecretUse, UsageFlush } from '../ports.ts'
+import type { KeyUsage, MinuteUsage, SecretUse, TagUsage, UsageFlush } from '../ports.ts'
 import type { VerdictCode } from '../verdict-code.ts'
+import type { TagTallies } from './tag-tally.ts'
+import { countCode, listCodes, sumCodes, type VerdictTally } from './verdict-tally.ts'
 
 export const MINUTE_MS = 60_000
 
@@ -10,7 +12,7 @@ export const MINUTE_MS = 60_000
  * A tally stays with its snapshot and is used again after each flush: making thousands of them each second, all of which
  * live for a second, is what a generational garbage collector is worst at.
  */
-export interface UsageTally {
+export interface UsageTally extends VerdictTally {
   readonly keyId: string
   readonly tenantId: string
   /** The token that was shown. */
@@ -22,12 +24,11 @@ export interface UsageTally {
    * integers: a time in milliseconds takes a place of its own in memory, which each verification would have to visit.
    */
   minuteIndex: number
-  /** Apart from the other codes, because it is nearly all there is to count. */
-  valid: number
-  denials: Map<VerdictCode, number> | null
   /** In milliseconds from the beginning of the minute. Negative when the clock was set back. */
   lastUsedMs: number
   lastUsedIp: string | undefined
+  /** Null when no verdict had any. */
+  tags: TagTallies | null
 }
 
 export function createTally(key: {
@@ -46,6 +47,7 @@ export function createTally(key: {
     denials: null,
     lastUsedMs: 0,
     lastUsedIp: undefined,
+    tags: null,
   }
 }
 
@@ -59,6 +61,7 @@ export function emptyTally(tally: UsageTally): void {
   tally.valid = 0
   tally.denials = null
   tally.lastUsedIp = undefined
+  tally.tags = null
 }
 
 /** Milliseconds since the minute of a tally began. */
@@ -71,17 +74,13 @@ function startOf({ minuteIndex }: UsageTally): number {
 }
 
 export function countVerdict(tally: UsageTally, code: VerdictCode, now: number, ip: string | undefined): void {
-  if (code === 'VALID') tally.valid++
-  else {
-    tally.denials ??= new Map()
-    tally.denials.set(code, (tally.denials.get(code) ?? 0) + 1)
-  }
+  countCode(tally, code)
   tally.lastUsedMs = elapsedMs(tally, now)
   // The same address again is another string, which would be kept for as long as the tally.
   if (ip !== undefined && ip !== tally.lastUsedIp) tally.lastUsedIp = ip
 }
 
-/** The counts in the form that a sink takes: one entry per key, and one per key, minute and code. */
+/** The counts in the form that a sink takes: one entry per key, one per key, minute and code, and what had tags. */
 export function toFlush(id: string, tallies: readonly UsageTally[]): UsageFlush {
   const keys = new Map<string, Sum<KeyUsage>>()
   const minutesByKey = new Map<string, Sum<MinuteUsage>[]>()
@@ -95,19 +94,31 @@ export function toFlush(id: string, tallies: readonly UsageTally[]): UsageFlush 
     const lastUsedAt = startOf(tally) + tally.lastUsedMs
     if (lastUsedAt >= (secrets.get(secretId)?.lastUsedAt ?? 0)) secrets.set(secretId, { secretId, lastUsedAt })
   }
-  return { id, keys: [...keys.values()], minutes: [...minutesByKey.values()].flat(), secrets: [...secrets.values()] }
+  return {
+    id,
+    keys: [...keys.values()],
+    minutes: [...minutesByKey.values()].flat(),
+    tags: tallies.flatMap(listTags),
+    secrets: [...secrets.values()],
+  }
 }
 
 type Sum<T> = { -readonly [Field in keyof T]: T[Field] }
 
 function listMinutes(tally: UsageTally): Sum<MinuteUsage>[] {
-  const { keyId, tenantId, valid, denials } = tally
+  const { keyId, tenantId } = tally
   const minute = startOf(tally)
-  const minutes: Sum<MinuteUsage>[] = []
-  if (valid > 0) minutes.push({ keyId, tenantId, minute, code: 'VALID', count: valid })
-  if (denials === null) return minutes
-  for (const [code, count] of denials) minutes.push({ keyId, tenantId, minute, code, count })
-  return minutes
+  return listCodes(tally).map(([code, count]) => ({ keyId, tenantId, minute, code, count }))
+}
+
+/** Tallies of one key are not added up here: whoever takes them has to add them to other counts in any case. */
+function listTags(tally: UsageTally): TagUsage[] {
+  if (tally.tags === null) return []
+  const { keyId, tenantId } = tally
+  const minute = startOf(tally)
+  return [...tally.tags.values()].flatMap((tagged) =>
+    listCodes(tagged).map(([code, count]) => ({ keyId, tenantId, minute, tag: tagged.tag, code, count })),
+  )
 }
 
 /** Lists of one key are short: a few codes, and a few minutes at most. */
@@ -122,7 +133,7 @@ function addMinutes(sums: Sum<MinuteUsage>[], tally: UsageTally): void {
 function addUse(keys: Map<string, Sum<KeyUsage>>, tally: UsageTally): void {
   const { keyId, tenantId, lastUsedIp = null } = tally
   const lastUsedAt = startOf(tally) + tally.lastUsedMs
-  const requestCount = countRequests(tally)
+  const requestCount = sumCodes(tally)
   const sum = keys.get(keyId)
   if (sum === undefined) {
     keys.set(keyId, { keyId, tenantId, requestCount, lastUsedAt, lastUsedIp })
@@ -132,9 +143,4 @@ function addUse(keys: Map<string, Sum<KeyUsage>>, tally: UsageTally): void {
   const isLater = lastUsedAt >= sum.lastUsedAt
   sum.lastUsedIp = isLater ? (lastUsedIp ?? sum.lastUsedIp) : (sum.lastUsedIp ?? lastUsedIp)
   sum.lastUsedAt = Math.max(sum.lastUsedAt, lastUsedAt)
-}
-
-function countRequests({ valid, denials }: UsageTally): number {
-  if (denials === null) return valid
-  return denials.values().reduce((sum, count) => sum + count, valid)
 }

@@ -29,8 +29,19 @@ describe('requests that are taken', () => {
     const result = parse(FULL)
     expect(result).toMatchObject({
       ok: true,
-      request: { ...FULL, scopeQuery: { kind: 'and' } },
+      request: {
+        ...FULL,
+        scopeQuery: { kind: 'and' },
+        tags: [
+          { name: 'region', value: 'eu' },
+          { name: 'plan', value: 'größer' },
+        ],
+      },
     })
+  })
+
+  test('no tags are the same as tags of which there are none', () => {
+    expect(parse({ key: 'x', tags: {} })).toEqual(parse({ key: 'x' }))
   })
 
   test('a key is all that is required, and the cost of a request is 1', () => {
@@ -93,6 +104,8 @@ describe('requests that are refused', () => {
     ['too many tags', { key: 'x', tags: Object.fromEntries(Array.from({ length: 9 }, (_, n) => [n, ''])) }, 'tags'],
     ['an empty tag name', { key: 'x', tags: { '': 'a' } }, 'tags'],
     ['a control character in a tag', { key: 'x', tags: { a: 'b\u0000' } }, 'tags.a'],
+    ['half a character in a tag', { key: 'x', tags: { a: 'b\ud83d' } }, 'tags.a'],
+    ['half a character in the name of a tag', { key: 'x', tags: { 'a\ude00': 'b' } }, 'tags'],
   ]
 
   test.each(wrong)('%s', (_, body, path) => {

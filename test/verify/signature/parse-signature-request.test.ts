@@ -60,6 +60,7 @@ describe('a request in our own form', () => {
   it('asks what POST /verify can ask, about the method and path that were signed', () => {
     const { rest } = requestOf({ ...canonical, scopes: ['a:b'], ip: '10.0.0.1', cost: 3, tags: { team: 'x' } })
     expect(rest).toMatchObject({ key: '', scopes: ['a:b'], ip: '10.0.0.1', cost: 3, method: 'POST', path: vector.path })
+    expect(rest.tags).toEqual([{ name: 'team', value: 'x' }])
   })
 
   it.each(Object.keys(canonical))('needs %s', (name) => {

@@ -4,6 +4,7 @@ import type { KeySnapshot } from '../../../src/verify/cache/snapshot.ts'
 import type { UsageFlush, UsageSink } from '../../../src/verify/ports.ts'
 import { createUsageRecorder, type UsageRecorderOptions } from '../../../src/verify/usage/usage-recorder.ts'
 import { VERDICT_CODES } from '../../../src/verify/verdict-code.ts'
+import type { Tag } from '../../../src/verify/verify-request.ts'
 import { compileSnapshot, keyRecord } from '../key-records.ts'
 import { withSeedsAsync } from '../limits/seeded-random.ts'
 
@@ -47,6 +48,20 @@ function snapshotOf(keyId: string = randomUUID()): KeySnapshot {
   return compileSnapshot(keyRecord({ keyId }))
 }
 
+/** Tags of the given numbers, which no other number has. */
+function tagsOf(...numbers: readonly number[]): readonly Tag[] {
+  return numbers.map((number) => ({ name: 'n', value: String(number) }))
+}
+
+/** How often each tag was counted, by its value. */
+function tagCounts(sink: MemorySink): Record<string, number> {
+  const counts: Record<string, number> = {}
+  for (const { tag, count } of [...sink.applied.values()].flatMap(({ tags }) => tags)) {
+    counts[tag.value] = (counts[tag.value] ?? 0) + count
+  }
+  return counts
+}
+
 function totals(sink: MemorySink): { requests: number; minutes: number } {
   const flushes = [...sink.applied.values()]
   const requests = flushes.flatMap(({ keys }) => keys).reduce((sum, { requestCount }) => sum + requestCount, 0)
@@ -73,6 +88,39 @@ describe('a flush', () => {
         { keyId, tenantId, minute: NOON + MINUTE, code: 'VALID', count: 1 },
       ],
     })
+  })
+
+  test('says for each key and minute which codes had which tags', async () => {
+    const { sink, recorder } = setUp()
+    const key = snapshotOf()
+    const [orders, eu] = [
+      { name: 'route', value: 'orders' },
+      { name: 'region', value: 'eu' },
+    ]
+    recorder.record(key, 'VALID', NOON, undefined, [orders, eu])
+    recorder.record(key, 'VALID', NOON, undefined, [orders])
+    recorder.record(key, 'RATE_LIMITED', NOON, undefined, [orders])
+    recorder.record(key, 'VALID', NOON, undefined)
+    recorder.record(key, 'VALID', NOON + MINUTE, undefined, [eu])
+    await recorder.flush()
+    const { keyId, tenantId } = key
+    expect(sink.flushes[0]?.tags).toEqual([
+      { keyId, tenantId, minute: NOON, tag: orders, code: 'VALID', count: 2 },
+      { keyId, tenantId, minute: NOON, tag: orders, code: 'RATE_LIMITED', count: 1 },
+      { keyId, tenantId, minute: NOON, tag: eu, code: 'VALID', count: 1 },
+      { keyId, tenantId, minute: NOON + MINUTE, tag: eu, code: 'VALID', count: 1 },
+    ])
+    expect(recorder.stats.waitingTags).toBe(0)
+  })
+
+  test('says nothing of the tags of the flush before', async () => {
+    const { sink, recorder } = setUp()
+    const key = snapshotOf()
+    recorder.record(key, 'VALID', NOON, undefined, tagsOf(1))
+    await recorder.flush()
+    recorder.record(key, 'VALID', NOON, undefined)
+    await recorder.flush()
+    expect(sink.flushes.map(({ tags }) => tags.length)).toEqual([1, 0])
   })
 
   test('names each key once, also when several of its secrets are in use', async () => {
@@ -108,6 +156,18 @@ describe('a flush', () => {
     await recorder.flush()
     expect(sink.flushes.map(({ keys }) => keys.length)).toEqual([1_000, 1_000, 500])
     expect(recorder.stats).toMatchObject({ flushed: 3, waiting: 0 })
+  })
+
+  test('of many tags is written in parts', async () => {
+    const { sink, recorder } = setUp()
+    for (let index = 0; index < 20; index++) {
+      const key = snapshotOf()
+      for (let number = 0; number < 700; number++) recorder.record(key, 'VALID', NOON, undefined, tagsOf(number))
+    }
+    await recorder.flush()
+    expect(sink.flushes.map(({ tags }) => tags.length)).toEqual([...Array(6).fill(2_100), 1_400])
+    expect(totals(sink)).toEqual({ requests: 14_000, minutes: 14_000 })
+    expect(recorder.stats).toMatchObject({ waiting: 0, waitingTags: 0 })
   })
 
   test('a clock that is set back counts in the minute that is open and loses nothing', async () => {
@@ -168,6 +228,23 @@ describe('a sink that fails', () => {
     expect(totals(sink)).toEqual({ requests: 11, minutes: 11 })
   })
 
+  test('when memory for tags is used up, further ones are counted as other, and every verdict is counted', async () => {
+    const { sink, recorder } = setUp({ tagsMax: 10 })
+    sink.failure = 'before'
+    const [key, later] = [snapshotOf(), snapshotOf()]
+    for (let number = 0; number < 30; number++) recorder.record(key, 'VALID', NOON, undefined, tagsOf(number))
+    await recorder.flush().catch(() => undefined)
+    for (let number = 0; number < 30; number++) recorder.record(later, 'VALID', NOON, undefined, tagsOf(number))
+    expect(recorder.stats).toMatchObject({ dropped: 0, waitingTags: 12 })
+    sink.failure = 'none'
+    await recorder.flush()
+    expect(tagCounts(sink)).toMatchObject({ 0: 1, 9: 1, other: 50 })
+    expect(totals(sink)).toEqual({ requests: 60, minutes: 60 })
+    recorder.record(later, 'VALID', NOON, undefined, tagsOf(31))
+    await recorder.flush()
+    expect(tagCounts(sink)).toMatchObject({ 31: 1, other: 50 })
+  })
+
   test('a sink that never answers does not hold up the flushes after it for ever', async () => {
     const { recorder } = setUp({ sink: { write: () => new Promise(() => undefined) }, writeDeadlineMs: 5 })
     recorder.record(snapshotOf(), 'VALID', NOON, undefined)
@@ -218,17 +295,20 @@ describe('stopping', () => {
 
 test('in any order of verdicts, flushes and failures, the counts are exact', async () => {
   await withSeedsAsync(300, async (random) => {
-    const { sink, recorder } = setUp()
+    const { sink, recorder } = setUp({ tagsMax: 6 })
     const keyIds = [randomUUID(), randomUUID(), randomUUID()]
     let snapshots = keyIds.map(snapshotOf)
     let now = NOON
     let recorded = 0
+    let tagged = 0
     const flushes: Promise<unknown>[] = []
     for (let step = 0; step < 200; step++) {
       const dice = random.int(1, 100)
       if (dice <= 70) {
-        recorder.record(random.pick(snapshots), random.pick(VERDICT_CODES), now, undefined)
+        const tags = tagsOf(...random.pick([[], [1], [2, 3], [1, 4, 5]]))
+        recorder.record(random.pick(snapshots), random.pick(VERDICT_CODES), now, undefined, tags)
         recorded++
+        tagged += tags.length
       } else if (dice <= 80) flushes.push(recorder.flush().catch(() => undefined))
       else if (dice <= 88) sink.failure = random.pick(['none', 'before', 'after'])
       else if (dice <= 92) snapshots = keyIds.map(snapshotOf)
@@ -239,6 +319,7 @@ test('in any order of verdicts, flushes and failures, the counts are exact', asy
     sink.failure = 'none'
     await recorder.flush()
     expect(totals(sink)).toEqual({ requests: recorded, minutes: recorded })
-    expect(recorder.stats.waiting).toBe(0)
+    expect(Object.values(tagCounts(sink)).reduce((sum, count) => sum + count, 0)).toBe(tagged)
+    expect(recorder.stats).toMatchObject({ waiting: 0, waitingTags: 0 })
   })
 })
