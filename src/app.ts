@@ -287,7 +287,9 @@ export async function createApp(options: AppOptions): Promise<App> {
     accessTokens,
     refreshTokenTtlMs: config.REFRESH_TOKEN_SECONDS * 1000,
     invitationTtlMs: config.INVITATION_SECONDS * 1000,
+    invitationUrl: config.INVITATION_URL,
     passwordResetTtlMs: config.PASSWORD_RESET_SECONDS * 1000,
+    passwordResetUrl: config.PASSWORD_RESET_URL,
     signupIsOpen,
     platformTenantId: () => platformTenantId,
   })
