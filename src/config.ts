@@ -295,6 +295,15 @@ export const SETTINGS = {
     fallback: '14,7,1',
     parse: noticeDays(),
   },
+  LEAK_REPORT_KEYS_FILE: {
+    description:
+      'JSON file of the public keys of reports to `POST /leaks`, as https://api.github.com/meta/public_keys/secret_scanning answers.',
+    fallback: 'none: no reports are taken',
+    parse: z
+      .string()
+      .optional()
+      .transform((path) => (path === undefined ? undefined : resolve(path))),
+  },
   LOG_LEVEL: {
     description: 'Least severity that is logged: `debug`, `info`, `warn`, `error`, `fatal` or `silent`.',
     fallback: '`info`',
@@ -321,7 +330,8 @@ export const SETTINGS = {
     parse: wholeNumber(1, 1_000_000, UNKNOWN_LOOKUPS_BURST_DEFAULT),
   },
   FAILED_AUTHENTICATIONS_PER_MINUTE: {
-    description: 'Requests without a valid token of a verifier that one address may send; more are answered 429.',
+    description:
+      'Requests without a valid token of a verifier, or signature of a report, that one address may send; more are answered 429.',
     fallback: '60',
     parse: wholeNumber(1, FAILED_AUTHENTICATIONS_MAX, FAILED_AUTHENTICATIONS_DEFAULT),
   },

@@ -7,6 +7,7 @@ const PURE_RULE_FILES = [
   '^src/configs/((effective|normalize|validate|stored|system)-config|(apply|plan)-config-change)\\.ts$',
   '^src/verify/(access|limits)/',
   '^src/users/(login-limits|token-link|(password|account)-rules)\\.ts$',
+  '^src/leaks/(leak-response|parse-leak-report|report-(keys|signature))\\.ts$',
   '^src/public-id\\.ts$',
   '^src/commands/bulk-result\\.ts$',
 ]
