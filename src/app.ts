@@ -34,6 +34,10 @@ import { createKeyCommands } from './keys/key-commands.ts'
 import { createKeySource } from './keys/key-source.ts'
 import { createNonceStore } from './keys/nonce-store.ts'
 import { openPrivateMetadata } from './keys/private-metadata.ts'
+import { createFindFoundSecrets } from './leaks/found-secret-store.ts'
+import { createLeakReports, listLeakMetrics } from './leaks/handle-leak-report.ts'
+import { createLeaksRoute } from './leaks/leaks-route.ts'
+import { loadReportKeys } from './leaks/report-keys-file.ts'
 import type { Clock } from './lib/clock.ts'
 import type { Logger } from './lib/logger.ts'
 import { createPeriodicWork } from './lib/periodic.ts'
@@ -102,6 +106,7 @@ export async function createApp(options: AppOptions): Promise<App> {
   const randomBytes = options.randomBytes ?? systemRandomBytes
   const nodeId = newId()
   const manifest = await loadOperationManifest(config.PERSISTED_OPERATIONS_FILE)
+  const reportKeys = await loadReportKeys(config.LEAK_REPORT_KEYS_FILE)
 
   const pool = createPool({
     url: options.databaseUrl,
@@ -287,7 +292,9 @@ export async function createApp(options: AppOptions): Promise<App> {
     accessTokens,
     refreshTokenTtlMs: config.REFRESH_TOKEN_SECONDS * 1000,
     invitationTtlMs: config.INVITATION_SECONDS * 1000,
+    invitationUrl: config.INVITATION_URL,
     passwordResetTtlMs: config.PASSWORD_RESET_SECONDS * 1000,
+    passwordResetUrl: config.PASSWORD_RESET_URL,
     signupIsOpen,
     platformTenantId: () => platformTenantId,
   })
@@ -326,14 +333,25 @@ export async function createApp(options: AppOptions): Promise<App> {
     isGone,
   })
 
+  const leakReports = createLeakReports({ find: createFindFoundSecrets(pool), commands, systemConfig, clock, logger })
+  const leaks = createLeaksRoute({
+    keys: reportKeys,
+    handle: leakReports.handle,
+    failures: dataPlane.authenticationFailures,
+    clientIp,
+    clock,
+  })
+
   const routes = [
     ...dataPlane.routes,
+    leaks,
     ...createHealthRoutes({ database: async () => void (await pool.query(PING)) }),
     createJwksRoute([accessTokens.publicJwk]),
     createMetricsRoute([
       ...listDataPlaneMetrics(dataPlane),
       ...listGraphQLMetrics(points),
       ...listKeyJobMetrics(keyJobs.counts),
+      ...listLeakMetrics(leakReports.counts),
     ]),
     graphql,
   ]

@@ -5,6 +5,7 @@ import { ACTOR_POINTS_DEFAULT, ADDRESS_POINTS_DEFAULT } from './graphql/limits.t
 import { parseToken } from './keys/token.ts'
 import { parseMasterKey } from './secrets/master-key.ts'
 import { PLATFORM_KEY_PREFIX } from './tenants/tenant-rules.ts'
+import { findTokenLinkFault } from './users/token-link.ts'
 import { parseIpRange } from './verify/access/ip-range.ts'
 import {
   FAILED_AUTHENTICATIONS_DEFAULT,
@@ -80,6 +81,16 @@ function readOrigin(entry: string) {
   const isOrigin = URL.canParse(entry) && new URL(entry).origin === entry
   return isOrigin ? { value: entry } : { fault: 'an origin looks like https://app.example.com, without a path' }
 }
+
+/** The address of a page with a place for a token in it. */
+const tokenLink = () =>
+  z
+    .string()
+    .optional()
+    .superRefine((template, context) => {
+      const fault = template === undefined ? null : findTokenLinkFault(template)
+      if (fault !== null) context.addIssue(fault)
+    })
 
 const LIMIT_MAX = 2_147_483_647
 
@@ -182,10 +193,21 @@ export const SETTINGS = {
     fallback: '604800',
     parse: wholeNumber(60, 365 * DAY_SECONDS, 7 * DAY_SECONDS),
   },
+  INVITATION_URL: {
+    description:
+      'Page of yours on which an invitation is accepted, such as `https://app.example.com/join#{token}`: `memberInvite` answers with the link.',
+    fallback: 'none: the token alone',
+    parse: tokenLink(),
+  },
   PASSWORD_RESET_SECONDS: {
     description: 'How long a token counts by which a person chooses a new password: a minute to a day.',
     fallback: '3600',
     parse: wholeNumber(60, DAY_SECONDS, 3600),
+  },
+  PASSWORD_RESET_URL: {
+    description: 'The same for the page on which a person chooses a new password.',
+    fallback: 'none: the token alone',
+    parse: tokenLink(),
   },
   LOGIN_WINDOW_SECONDS: {
     description: 'How long a failed login counts: a minute to a day.',
@@ -273,6 +295,15 @@ export const SETTINGS = {
     fallback: '14,7,1',
     parse: noticeDays(),
   },
+  LEAK_REPORT_KEYS_FILE: {
+    description:
+      'JSON file of the public keys of reports to `POST /leaks`, as https://api.github.com/meta/public_keys/secret_scanning answers.',
+    fallback: 'none: no reports are taken',
+    parse: z
+      .string()
+      .optional()
+      .transform((path) => (path === undefined ? undefined : resolve(path))),
+  },
   LOG_LEVEL: {
     description: 'Least severity that is logged: `debug`, `info`, `warn`, `error`, `fatal` or `silent`.',
     fallback: '`info`',
@@ -299,7 +330,8 @@ export const SETTINGS = {
     parse: wholeNumber(1, 1_000_000, UNKNOWN_LOOKUPS_BURST_DEFAULT),
   },
   FAILED_AUTHENTICATIONS_PER_MINUTE: {
-    description: 'Requests without a valid token of a verifier that one address may send; more are answered 429.',
+    description:
+      'Requests without a valid token of a verifier, or signature of a report, that one address may send; more are answered 429.',
     fallback: '60',
     parse: wholeNumber(1, FAILED_AUTHENTICATIONS_MAX, FAILED_AUTHENTICATIONS_DEFAULT),
   },

@@ -32,7 +32,9 @@ describe('without any variable', () => {
       ACCESS_TOKEN_SECONDS: 900,
       REFRESH_TOKEN_SECONDS: 604800,
       INVITATION_SECONDS: 604800,
+      INVITATION_URL: undefined,
       PASSWORD_RESET_SECONDS: 3600,
+      PASSWORD_RESET_URL: undefined,
       LOGIN_WINDOW_SECONDS: 900,
       LOGIN_FAILURES_MAX: 5,
       LOGIN_ADDRESS_FAILURES_MAX: 50,
@@ -47,6 +49,7 @@ describe('without any variable', () => {
       PERSISTED_OPERATIONS: 'optional',
       PERSISTED_OPERATIONS_FILE: undefined,
       KEY_NOTICE_DAYS: [14, 7, 1],
+      LEAK_REPORT_KEYS_FILE: undefined,
       LOG_LEVEL: 'info',
       LOG_FORMAT: 'auto',
       VERIFY_STALE_SECONDS: 900,
@@ -92,6 +95,9 @@ describe('a good value', () => {
     ['GRAPHQL_POINTS_PER_MINUTE', '1', 1],
     ['GRAPHQL_ANONYMOUS_POINTS_PER_MINUTE', '2147483647', 2_147_483_647],
     ['PERSISTED_OPERATIONS_FILE', 'operations.json', resolve('operations.json')],
+    ['INVITATION_URL', 'https://app.example.com/join#{token}', 'https://app.example.com/join#{token}'],
+    ['PASSWORD_RESET_URL', 'http://localhost:5173/reset?t={token}', 'http://localhost:5173/reset?t={token}'],
+    ['LEAK_REPORT_KEYS_FILE', 'keys.json', resolve('keys.json')],
     ['LOG_LEVEL', 'debug', 'debug'],
     ['LOG_FORMAT', 'pretty', 'pretty'],
     ['VERIFY_STALE_SECONDS', '0', 0],
@@ -177,6 +183,29 @@ describe('a bad value', () => {
       'DATABASE_URL must look like postgresql://user:password@host:5432/database.',
     ])
   })
+})
+
+describe('a page that takes a token', () => {
+  test.each([
+    ['https://app.example.com/join', 'must hold {token} once, where the token goes'],
+    ['https://app.example.com/{token}/{token}', 'must hold {token} once, where the token goes'],
+    ['/join/{token}', 'must be a URL such as https://app.example.com/join#{token}'],
+    ['https://{token}.example.com/', 'must hold {token} after the host'],
+    ['https://{token}', 'must hold {token} after the host'],
+    ['https://me:{token}@example.com/', 'must not hold a user or a password'],
+    ['http://app.example.com/{token}', 'must begin with https, or with http://localhost'],
+    ['http://localhost.example.com/{token}', 'must begin with https, or with http://localhost'],
+    // Opaque: what it would lead to is not a page.
+    ['javascript:alert("{token}")', 'must begin with https, or with http://localhost'],
+  ])('%s is a problem', (url, detail) => {
+    expect(readProblems({ INVITATION_URL: url })).toEqual([`INVITATION_URL ${detail}.`])
+    expect(readProblems({ PASSWORD_RESET_URL: url })).toEqual([`PASSWORD_RESET_URL ${detail}.`])
+  })
+
+  test.each(['http://localhost:3000/{token}', 'http://127.0.0.1/?t={token}', 'http://[::1]:8080/#{token}'])(
+    '%s is understood',
+    (url) => expect(readGood({ INVITATION_URL: url }).INVITATION_URL).toBe(url),
+  )
 })
 
 describe('days of notices', () => {

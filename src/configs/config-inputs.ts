@@ -25,6 +25,15 @@ export const RotationMode = builder.enumType('RotationMode', {
   } as const,
 })
 
+export const LeakPolicy = builder.enumType('LeakPolicy', {
+  description: 'What becomes of a key when one of its tokens is found in public.',
+  values: {
+    ALERT: { description: 'An event says so; the key goes on counting.' },
+    DISABLE: { description: 'The key is disabled too, until somebody enables it.' },
+    REVOKE: { description: 'The key is revoked too, for good.' },
+  } as const,
+})
+
 const BurstInput = builder.inputType('BurstInput', {
   description: 'A token bucket: so much flows in each second, and so much is kept at most.',
   fields: (t) => ({
@@ -118,6 +127,10 @@ export const TenantConfigInput = builder.inputType('TenantConfigInput', {
       description: 'Days that a new key lives when nobody says otherwise, 1 to 36500; -1: for ever.',
     }),
     keyTtlDaysMax: t.int({ description: 'Days that a key can live at most, 1 to 36500; -1: for ever.' }),
+    leakPolicy: t.field({
+      type: LeakPolicy,
+      description: 'What becomes of a key when one of its tokens is found in public.',
+    }),
     aggregate: t.field({ type: AggregateLimitsInput, description: 'Limits over all keys of the tenant together.' }),
     expectedVersion: expectedVersion(t, 'tenant'),
   }),

@@ -1,5 +1,5 @@
 import { builder } from '../graphql/builder.ts'
-import { RotationMode, Weekday } from './config-inputs.ts'
+import { LeakPolicy, RotationMode, Weekday } from './config-inputs.ts'
 import type {
   Burst as BurstValue,
   KeyConfig,
@@ -135,6 +135,11 @@ export const TenantConfig = builder.objectRef<TenantConfigValue>('TenantConfig')
     keyTtlDaysMax: t.exposeInt('keyTtlDaysMax', {
       nullable: true,
       description: 'Days that a key can live at most; -1: for ever.',
+    }),
+    leakPolicy: t.expose('leakPolicy', {
+      type: LeakPolicy,
+      nullable: true,
+      description: 'What becomes of a key when one of its tokens is found in public.',
     }),
     aggregate: t.expose('aggregate', {
       type: AggregateLimits,

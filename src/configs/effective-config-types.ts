@@ -1,4 +1,5 @@
 import { builder } from '../graphql/builder.ts'
+import { LeakPolicy } from './config-inputs.ts'
 import { Burst, RotationPolicy, TimeWindow } from './config-types.ts'
 import type {
   Burst as BurstValue,
@@ -7,6 +8,7 @@ import type {
   EffectiveConfig,
   EffectiveDenylist as EffectiveDenylistValue,
   EffectiveLimits as EffectiveLimitsValue,
+  LeakPolicy as LeakPolicyValue,
   RotationPolicy as RotationPolicyValue,
   TimeWindow as TimeWindowValue,
 } from './effective-config.ts'
@@ -89,6 +91,14 @@ const EffectiveRotationPolicy = builder
     }),
   })
 
+const EffectiveLeakPolicy = builder.objectRef<Effective<LeakPolicyValue>>('EffectiveLeakPolicy').implement({
+  description: 'The policy about leaks that is in force, and where it comes from.',
+  fields: (t) => ({
+    value: t.expose('value', { type: LeakPolicy, description: 'The policy.' }),
+    source: t.expose('source', SOURCE),
+  }),
+})
+
 const EffectiveLimits = builder.interfaceRef<EffectiveLimitsValue>('EffectiveLimits').implement({
   description: 'Limits that are in force.',
   fields: (t) => ({
@@ -150,6 +160,10 @@ export const EffectiveTenantConfig = builder.objectRef<EffectiveConfig>('Effecti
     keyTtlDaysMax: t.expose('keyTtlDaysMax', {
       type: EffectiveInt,
       description: 'Days that a key can live at most; -1: for ever.',
+    }),
+    leakPolicy: t.expose('leakPolicy', {
+      type: EffectiveLeakPolicy,
+      description: 'What becomes of a key when one of its tokens is found in public.',
     }),
     aggregate: t.expose('aggregate', {
       type: EffectiveAggregateLimits,

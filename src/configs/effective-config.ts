@@ -12,7 +12,7 @@
  * | anything else    | replaces the value of the levels below; for a denylist: is added to it             |
  *
  * Denylists add up, so a key cannot drop what its tenant forbids. An effective value is never absent: what no level sets
- * is unlimited, unrestricted or, for rotation, null, with the source SYSTEM.
+ * is unlimited, unrestricted or, for rotation, null, with the source SYSTEM; what leaks is told and goes on counting.
  *
  * `aggregate` is the tenant's budget over all its keys together. It is no default for keys and a key has none, so it
  * is merged from tenant and system alone and never mixes with the fields above it. Both apply to a request.
@@ -49,6 +49,9 @@ export type RotationPolicy = {
   readonly mode: RotationMode
 }
 
+/** What becomes of a key whose token was found in public. Each does what the one before it does, and more. */
+export type LeakPolicy = 'ALERT' | 'DISABLE' | 'REVOKE'
+
 export type LimitSettings = {
   readonly perSecond?: Setting<Burst>
   readonly perMinute?: Setting<number>
@@ -72,6 +75,7 @@ export type KeyConfig = LimitSettings & {
 export type TenantConfig = KeyConfig & {
   readonly keyTtlDaysDefault?: Setting<number>
   readonly keyTtlDaysMax?: Setting<number>
+  readonly leakPolicy?: Setting<LeakPolicy>
   readonly aggregate?: Setting<LimitSettings>
 }
 
@@ -106,6 +110,7 @@ export type EffectiveConfig = EffectiveLimits & {
   /** Days, -1 for a key that never expires by itself. */
   readonly keyTtlDaysDefault: Effective<number>
   readonly keyTtlDaysMax: Effective<number>
+  readonly leakPolicy: Effective<LeakPolicy>
   readonly aggregate: EffectiveLimits
 }
 
@@ -134,6 +139,7 @@ export function mergeConfig(key: KeyConfig, tenant: TenantConfig, system: System
     rotation: mergeRotation(levels),
     keyTtlDaysDefault: pick(tenantAndSystem, (config) => config.keyTtlDaysDefault, UNLIMITED),
     keyTtlDaysMax: pick(tenantAndSystem, (config) => config.keyTtlDaysMax, UNLIMITED),
+    leakPolicy: pick(tenantAndSystem, (config) => config.leakPolicy, 'ALERT'),
     aggregate: mergeLimits(aggregateLevels),
   }
 }

@@ -16,6 +16,7 @@
  * | corsOrigins                        | 200 of 300 characters                                                           |
  * | rotation                           | every 1 to 3650 days or -1 for never; grace 0 to 30 days and below the interval |
  * | keyTtlDaysDefault, keyTtlDaysMax   | 1 to 36500 days, or -1 for no limit; the default within the maximum             |
+ * | leakPolicy                         | ALERT, DISABLE or REVOKE                                                        |
  */
 
 import { parseIpRange } from '../verify/access/ip-range.ts'
@@ -76,6 +77,7 @@ const tenantChecks: Checks = {
   ...keyChecks,
   keyTtlDaysDefault: checkTtlDays,
   keyTtlDaysMax: checkTtlDays,
+  leakPolicy: checkLeakPolicy,
   aggregate: (value, path) => checkFields(limitChecks, value, path),
 }
 
@@ -147,6 +149,11 @@ function checkTtlDays(value: unknown, path: Path): readonly ConfigIssue[] {
     path,
     `Expected whole days from 1 to ${KEY_TTL_DAYS_MAX}, or -1 for no limit. Keys of 0 days would be born expired.`,
   )
+}
+
+function checkLeakPolicy(value: unknown, path: Path): readonly ConfigIssue[] {
+  if (value === 'ALERT' || value === 'DISABLE' || value === 'REVOKE') return []
+  return issueAt(path, 'Expected ALERT, DISABLE or REVOKE.')
 }
 
 function checkTtlDefault(config: unknown): readonly ConfigIssue[] {

@@ -63,6 +63,16 @@ export const EVENT_TYPES = {
   'api_key.enabled': { description: 'A disabled key may be used again.', data: apiKey },
   'api_key.revoked': { description: 'A key was revoked for good.', data: apiKey.extend({ reason: z.string() }) },
   'api_key.deleted': { description: 'A key was deleted for good.', data: apiKey },
+  'api_key.leaked': {
+    description:
+      'A token of a key was found in public, at `url` if that is known. `action` is what was done about the key. Told at once, and again after a day while the token goes on counting.',
+    data: apiKey.extend({
+      start: z.string(),
+      source: z.string(),
+      url: z.string().nullable(),
+      action: z.enum(['NONE', 'DISABLED', 'REVOKED']),
+    }),
+  },
   'api_key.imported': {
     description: 'Keys of another system were brought in, in one document.',
     data: z.object({

@@ -15,14 +15,19 @@ export function findMediaTypeError(req: IncomingMessage): KeywardError | null {
   return new KeywardError('UNSUPPORTED_MEDIA_TYPE', 'The body must be `application/json`.')
 }
 
+/** Reads a request's body as text. Rejects with MALFORMED_BODY for what is not UTF-8; for the rest see `readBodyBytes`. */
+export async function readBody(req: IncomingMessage, bytesMax: number): Promise<string> {
+  return decodeBody(await readBodyBytes(req, bytesMax))
+}
+
 /**
- * Reads a request's body up to a limit. Rejects with BODY_TOO_LARGE and MALFORMED_BODY; never settles when the client goes
- * away first, for then nobody is left to answer.
+ * Reads a request's body up to a limit, as it came. Rejects with BODY_TOO_LARGE; never settles when the client goes away
+ * first, for then nobody is left to answer.
  *
  * How long a body may take is the server's `requestTimeout` (`server.ts`): Node watches all connections with one timer,
  * where a timer per request would cost each of them.
  */
-export function readBody(req: IncomingMessage, bytesMax: number): Promise<string> {
+export function readBodyBytes(req: IncomingMessage, bytesMax: number): Promise<Buffer> {
   if (Number(req.headers['content-length'] ?? 0) > bytesMax) return Promise.reject(tooLarge(bytesMax))
   return new Promise((resolve, reject) => {
     let chunks: Buffer[] = []
@@ -37,13 +42,7 @@ export function readBody(req: IncomingMessage, bytesMax: number): Promise<string
       chunks = []
       reject(tooLarge(bytesMax))
     })
-    req.on('end', () => {
-      try {
-        resolve(decodeBody(Buffer.concat(chunks)))
-      } catch (error) {
-        reject(error)
-      }
-    })
+    req.on('end', () => resolve(Buffer.concat(chunks)))
   })
 }
 

@@ -1,6 +1,7 @@
 import type { Content, OpenApiResponse, Operation, Parameter, PathItem } from './openapi-document.ts'
 import { forwardMethods } from './openapi-forward.ts'
 import { LIMIT_HEADERS, RETRY_AFTER, TEXT } from './openapi-headers.ts'
+import { reportLeaks } from './openapi-leaks.ts'
 import { ref } from './openapi-reference.ts'
 
 /** What the REST surface does, by path. What is not served is left out of the document by whoever makes it. */
@@ -10,6 +11,7 @@ export function createPathItems(): Readonly<Record<string, PathItem>> {
     '/verify/batch': { post: verifyBatch },
     '/verify/signature': { post: verifySignature },
     '/verify/forward': forwardMethods(),
+    '/leaks': { post: reportLeaks },
     '/health': { get: health('health', 'Like `/health/ready`.', READY) },
     '/health/live': { get: health('healthLive', 'Whether the process answers. When it does not, restart it.', LIVE) },
     '/health/ready': {

@@ -3,6 +3,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { createDocsPage, DOCS_CONTENT_SECURITY_POLICY } from './docs-page.ts'
 import { createAnswerSchemas } from './openapi-answer-schemas.ts'
 import type { OpenApiDocument, PathItem } from './openapi-document.ts'
+import { LEAK_SCHEMAS } from './openapi-leaks.ts'
 import { createPathItems } from './openapi-operations.ts'
 import { REQUEST_SCHEMAS } from './openapi-request-schemas.ts'
 import type { Route } from './router.ts'
@@ -58,11 +59,12 @@ export function createOpenApiDocument({ version, paths, verdictCodes }: RestDocu
     servers: [{ url: '/', description: 'This server.' }],
     tags: [
       { name: 'verify', description: 'Whether a key may do something.' },
+      { name: 'leaks', description: 'Tokens that were found in public.' },
       { name: 'operation', description: 'For whoever runs the server.' },
     ],
     paths: Object.fromEntries(items.map(([path, item]) => [path, requireVerifier(item)])),
     components: {
-      schemas: { ...REQUEST_SCHEMAS, ...createAnswerSchemas(Object.keys(verdictCodes)) },
+      schemas: { ...REQUEST_SCHEMAS, ...createAnswerSchemas(Object.keys(verdictCodes)), ...LEAK_SCHEMAS },
       securitySchemes: {
         verifier: {
           type: 'http',
@@ -75,6 +77,13 @@ export function createOpenApiDocument({ version, paths, verdictCodes }: RestDocu
           in: 'header',
           name: 'X-Keyward-Verifier',
           description: 'The same token, set by the proxy, because `Authorization` may hold the client’s key.',
+        },
+        leakReport: {
+          type: 'apiKey',
+          in: 'header',
+          name: 'Github-Public-Key-Signature',
+          description:
+            'Of reports to `/leaks`: an ECDSA signature over the body as it is sent (P-256, SHA-256; base64 of DER), by a public key that the operator has configured.',
         },
       },
     },

@@ -1,6 +1,7 @@
 import { explainConnectionFailure } from '../db/connection-failure.ts'
 import { DatabaseError } from '../db/database-error.ts'
 import { OperationManifestError } from '../graphql/persisted-operations.ts'
+import { ReportKeysError } from '../leaks/report-keys.ts'
 import { MasterKeyError } from '../secrets/master-key-error.ts'
 
 /**
@@ -11,7 +12,7 @@ export function explainStartFailure(
   settings: { readonly HOST: string; readonly PORT: number; readonly DATABASE_URL: string | undefined },
 ): string | null {
   if (error instanceof DatabaseError || error instanceof MasterKeyError) return error.message
-  if (error instanceof OperationManifestError) return error.message
+  if (error instanceof OperationManifestError || error instanceof ReportKeysError) return error.message
   const listening = explainListenFailure(error, settings)
   if (listening !== null) return listening
   return settings.DATABASE_URL === undefined ? null : explainConnectionFailure(settings.DATABASE_URL, error)

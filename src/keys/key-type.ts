@@ -94,6 +94,11 @@ const ApiKeySecret = builder.prismaObject('ApiKeySecret', {
       nullable: true,
       description: 'When a verdict was last answered for the token, up to a second late; null: never.',
     }),
+    leakedAt: t.expose('leakedAt', {
+      type: 'DateTime',
+      nullable: true,
+      description: 'When it was last told that the token was found in public; null: never.',
+    }),
   }),
 })
 

@@ -4,11 +4,14 @@ import type { User } from '../generated/prisma/client.ts'
 import { lockAccount, requirePowerOver } from './account-store.ts'
 import { toIssuer } from './issuer.ts'
 import { generateOneTimeToken } from './one-time-token.ts'
+import { formatTokenLink } from './token-link.ts'
 
 export interface NewPasswordReset {
   readonly user: User
   /** It exists here and with the caller, and nowhere else. */
   readonly resetToken: string
+  /** Null where the operator has named no page to use it on. */
+  readonly resetUrl: string | null
   readonly expiresAt: Date
 }
 
@@ -19,6 +22,8 @@ export interface NewPasswordReset {
  */
 export function createPasswordResetCommand(deps: {
   readonly passwordResetTtlMs: number
+  /** See `formatTokenLink`. */
+  readonly passwordResetUrl: string | undefined
 }): Command<{ readonly id: string }, NewPasswordReset> {
   return defineCommand({
     name: 'create-password-reset',
@@ -44,7 +49,7 @@ export function createPasswordResetCommand(deps: {
       const replaced = await tx.passwordReset.deleteMany({ where: { userId: user.id } })
       await tx.passwordReset.create({ data: { userId: user.id, ...reset } })
       return {
-        value: { user, resetToken: token, expiresAt },
+        value: { user, resetToken: token, resetUrl: formatTokenLink(deps.passwordResetUrl, token), expiresAt },
         audit: [
           {
             tenantId,

@@ -8,6 +8,7 @@ import { findEmailFault, normalizeEmail, toIssues } from './account-rules.ts'
 import { requireGrantableRole } from './grantable-role.ts'
 import { describeInviter } from './inviter.ts'
 import { generateOneTimeToken } from './one-time-token.ts'
+import { formatTokenLink } from './token-link.ts'
 
 export interface InviteMemberInput {
   readonly tenantId: string
@@ -20,6 +21,14 @@ export interface NewInvitation {
   readonly invitation: Invitation
   /** Which the caller alone keeps; null when a request came again after the time to show it was over. */
   readonly acceptToken: string | null
+  /** Null with the token, and where the operator has named no page to accept it on. */
+  readonly acceptUrl: string | null
+}
+
+export interface InviteMemberDeps {
+  readonly invitationTtlMs: number
+  /** See `formatTokenLink`. */
+  readonly invitationUrl: string | undefined
 }
 
 /** More would be a list of strangers, not of people who are about to join. */
@@ -30,7 +39,12 @@ const OPEN_INVITATIONS_MAX = 1_000
  * address is replaced, so that the last word on the role counts and a token that went astray can be made worthless. It counts
  * for as long as who invited may give that role.
  */
-export function inviteMemberCommand(deps: { invitationTtlMs: number }): Command<InviteMemberInput, NewInvitation> {
+export function inviteMemberCommand(deps: InviteMemberDeps): Command<InviteMemberInput, NewInvitation> {
+  const show = (invitation: Invitation, acceptToken: string | null): NewInvitation => ({
+    invitation,
+    acceptToken,
+    acceptUrl: acceptToken && formatTokenLink(deps.invitationUrl, acceptToken),
+  })
   return defineTenantCommand({
     name: 'invite-member',
     permission: 'members:invite',
@@ -42,7 +56,7 @@ export function inviteMemberCommand(deps: { invitationTtlMs: number }): Command<
       remember: ({ invitation, acceptToken }) => ({ id: invitation.id, secrets: { acceptToken } }),
       async recall(tx, { id, secrets }) {
         const invitation = await tx.invitation.findUnique({ where: { id } })
-        return invitation && { invitation, acceptToken: secrets?.acceptToken ?? null }
+        return invitation && show(invitation, secrets?.acceptToken ?? null)
       },
     },
     async execute({ tx, now, actor, tenantId, newId, randomBytes }, { role, ...input }) {
@@ -78,7 +92,7 @@ export function inviteMemberCommand(deps: { invitationTtlMs: number }): Command<
         },
       })
       return {
-        value: { invitation, acceptToken: token },
+        value: show(invitation, token),
         audit: [
           {
             tenantId,

@@ -130,6 +130,11 @@ const MemberInvitePayload = builder.objectRef<NewInvitation>('MemberInvitePayloa
       description:
         'For `invitationAccept`. It is shown here and never again: hand it to the person. Null only when an `idempotencyKey` was sent again more than 10 minutes after the invitation.',
     }),
+    acceptUrl: t.exposeString('acceptUrl', {
+      nullable: true,
+      description:
+        'The same as a link to the page that the operator named for it; null where none is named, and when the token is. It is as good as the token.',
+    }),
     invitation: t.field({ type: Invitation, description: 'The invitation.', resolve: ({ invitation }) => invitation }),
   }),
 })

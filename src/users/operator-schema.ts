@@ -63,6 +63,11 @@ const UserPasswordResetCreatePayload = builder.objectRef<NewPasswordReset>('User
     resetToken: t.exposeString('resetToken', {
       description: 'For `passwordReset`. It is shown here and never again: hand it to the person, and to nobody else.',
     }),
+    resetUrl: t.exposeString('resetUrl', {
+      nullable: true,
+      description:
+        'The same as a link to the page that the operator named for it; null where none is named. It is as good as the token.',
+    }),
     expiresAt: t.expose('expiresAt', { type: 'DateTime', description: 'When the token runs out.' }),
     user: t.field({ type: User, description: 'Whose account it is.', resolve: ({ user }) => User.addBrand(user) }),
   }),

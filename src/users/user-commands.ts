@@ -3,16 +3,16 @@ import { changePasswordCommand } from './change-password.ts'
 import { createPasswordResetCommand } from './create-password-reset.ts'
 import { type CreateSessionDeps, createSessionCommand } from './create-session.ts'
 import { endSessionCommand } from './end-session.ts'
-import { inviteMemberCommand } from './invite-member.ts'
+import { type InviteMemberDeps, inviteMemberCommand } from './invite-member.ts'
 import { refreshSessionCommand } from './refresh-session.ts'
 import { registerUserCommand } from './register-user.ts'
 import { resetPasswordCommand } from './reset-password.ts'
 
 export type UserCommands = ReturnType<typeof createUserCommands>
 
-export interface UserCommandsDeps extends CreateSessionDeps {
-  readonly invitationTtlMs: number
+export interface UserCommandsDeps extends CreateSessionDeps, InviteMemberDeps {
   readonly passwordResetTtlMs: number
+  readonly passwordResetUrl: string | undefined
   /** Whether everybody may sign up. */
   readonly signupIsOpen: boolean
 }

@@ -7,6 +7,7 @@ import type { Clock } from '../lib/clock.ts'
 import type { Logger } from '../lib/logger.ts'
 import {
   createFailedAuthenticationLimit,
+  type FailedAuthenticationLimit,
   type FailedAuthenticationStats,
 } from './authentication/failed-authentication-limit.ts'
 import { type AuthenticateManager, createManagementAuthentication } from './authentication/management-authentication.ts'
@@ -44,6 +45,8 @@ export interface DataPlane {
   readonly verify: Verify
   /** For the control plane, whose machines show keys of the same cache. */
   readonly authenticateManager: AuthenticateManager
+  /** For whoever else refuses strangers: what one address fails is counted together. */
+  readonly authenticationFailures: Pick<FailedAuthenticationLimit, 'replace'>
   /** To be told of every committed change that can alter a verdict. */
   readonly cache: SnapshotCache
   readonly limits: Pick<Limits, 'revokeLease' | 'leasedCredits' | 'sizes'>
@@ -186,6 +189,7 @@ export function createDataPlane(deps: DataPlaneDeps): DataPlane {
     limits,
     usage,
     verdictCounts,
+    authenticationFailures: failures,
     failedAuthentications: failures.stats,
     unknownLookups: unknownLookups.stats,
     start() {

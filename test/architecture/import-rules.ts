@@ -6,7 +6,8 @@ const PURE_RULE_FILES = [
   '^src/scopes/scope-(name|set|query)\\.ts$',
   '^src/configs/((effective|normalize|validate|stored|system)-config|(apply|plan)-config-change)\\.ts$',
   '^src/verify/(access|limits)/',
-  '^src/users/(login-limits|(password|account)-rules)\\.ts$',
+  '^src/users/(login-limits|token-link|(password|account)-rules)\\.ts$',
+  '^src/leaks/(leak-response|parse-leak-report|report-(keys|signature))\\.ts$',
   '^src/public-id\\.ts$',
   '^src/commands/bulk-result\\.ts$',
 ]

@@ -40,6 +40,7 @@ describe('the effective configuration', () => {
       rotation: { value: null, source: 'SYSTEM' },
       keyTtlDaysDefault: unlimited,
       keyTtlDaysMax: unlimited,
+      leakPolicy: { value: 'ALERT', source: 'SYSTEM' },
       aggregate: limits,
     })
   })
@@ -114,6 +115,9 @@ describe('the effective configuration', () => {
     const effective = mergeConfig({}, { keyTtlDaysDefault: 30 }, { keyTtlDaysDefault: 90, keyTtlDaysMax: 365 })
     expect(effective.keyTtlDaysDefault).toEqual({ value: 30, source: 'TENANT' })
     expect(effective.keyTtlDaysMax).toEqual({ value: 365, source: 'SYSTEM' })
+    expect(mergeConfig({}, {}, { leakPolicy: 'DISABLE' }).leakPolicy).toEqual({ value: 'DISABLE', source: 'SYSTEM' })
+    const tenant = mergeConfig({}, { leakPolicy: 'REVOKE' }, { leakPolicy: 'DISABLE' })
+    expect(tenant.leakPolicy).toEqual({ value: 'REVOKE', source: 'TENANT' })
   })
 
   it('lets a key switch its tenant’s rotation off', () => {

@@ -23,6 +23,7 @@ const fullConfig: TenantConfig = {
   rotation: { everyDays: 30, gracePeriodSeconds: 86_400, mode: 'ENFORCE' },
   keyTtlDaysDefault: 30,
   keyTtlDaysMax: 365,
+  leakPolicy: 'DISABLE',
   aggregate: { perSecond: { ratePerSecond: -1, burst: 0 }, perMinute: 1200 },
 }
 
@@ -44,11 +45,12 @@ describe('the check of a configuration', () => {
   })
 
   it('refuses on a key what belongs to tenants', () => {
-    const { keyTtlDaysDefault, keyTtlDaysMax, aggregate, ...keyConfig } = fullConfig
+    const { keyTtlDaysDefault, keyTtlDaysMax, leakPolicy, aggregate, ...keyConfig } = fullConfig
     expect(validateConfig('KEY', keyConfig)).toEqual([])
-    expect(pathsOf({ keyTtlDaysDefault, keyTtlDaysMax, aggregate }, 'KEY')).toEqual([
+    expect(pathsOf({ keyTtlDaysDefault, keyTtlDaysMax, leakPolicy, aggregate }, 'KEY')).toEqual([
       'keyTtlDaysDefault',
       'keyTtlDaysMax',
+      'leakPolicy',
       'aggregate',
     ])
   })
@@ -89,6 +91,8 @@ describe('the check of a configuration', () => {
     [{ rotation: [] }, 'rotation'],
     [{ keyTtlDaysDefault: 0 }, 'keyTtlDaysDefault'],
     [{ keyTtlDaysMax: 36_501 }, 'keyTtlDaysMax'],
+    [{ leakPolicy: 'revoke' }, 'leakPolicy'],
+    [{ leakPolicy: ['REVOKE'] }, 'leakPolicy'],
     [{ keyTtlDaysDefault: 31, keyTtlDaysMax: 30 }, 'keyTtlDaysDefault'],
     [{ keyTtlDaysDefault: -1, keyTtlDaysMax: 30 }, 'keyTtlDaysDefault'],
     [{ aggregate: { perMinute: -2, paths: ['/a'] } }, 'aggregate.perMinute aggregate.paths'],

@@ -202,6 +202,7 @@ test('no field is a hash, a password or a secret, but for one that is shown once
     'PasswordResetPayload.user',
     'UserPasswordResetCreatePayload.expiresAt',
     'UserPasswordResetCreatePayload.resetToken',
+    'UserPasswordResetCreatePayload.resetUrl',
     'UserPasswordResetCreatePayload.user',
   ])
 })

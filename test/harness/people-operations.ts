@@ -53,7 +53,7 @@ export const UserPasswordResetCreate = graphql(`
   mutation UserPasswordResetCreate($id: ID!) {
     userPasswordResetCreate(id: $id) {
       __typename
-      ... on UserPasswordResetCreatePayload { resetToken expiresAt user { id email } }
+      ... on UserPasswordResetCreatePayload { resetToken resetUrl expiresAt user { id email } }
       ... on UserError { code message path }
     }
   }
@@ -75,6 +75,7 @@ export const MemberInvite = graphql(`
       __typename
       ... on MemberInvitePayload {
         acceptToken
+        acceptUrl
         invitation {
           id email role status createdAt expiresAt tenant { id } invitedBy { ... on User { id } ... on ApiKey { id } }
         }

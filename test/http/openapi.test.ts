@@ -56,6 +56,7 @@ describe('the document', () => {
       '/verify/batch',
       '/verify/signature',
       '/verify/forward',
+      '/leaks',
       '/health',
       '/health/live',
       '/health/ready',

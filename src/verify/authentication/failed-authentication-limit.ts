@@ -175,7 +175,7 @@ export function createFailedAuthenticationLimit(options: FailedAuthenticationLim
       }
       stats.limited++
       const oldest = address.failedAt[0] ?? now
-      return new KeywardError('RATE_LIMITED', 'Too many requests from this address had no valid token of a verifier.', {
+      return new KeywardError('RATE_LIMITED', 'Too many requests from this address did not show who sends them.', {
         retryAfterSeconds: Math.ceil((oldest + windowMs - now) / 1000),
       })
     },

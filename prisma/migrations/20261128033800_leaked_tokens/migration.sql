@@ -1,0 +1,2 @@
+-- AlterTable
+ALTER TABLE "api_key_secrets" ADD COLUMN     "leaked_at" TIMESTAMPTZ(3);
