@@ -46,15 +46,33 @@ test('a month ends after its last day, from the 31st to the 1st', () => {
   expect(february.limits[0]).toMatchObject({ remaining: 2, resetSeconds: 29 * 86_400, windowSeconds: 29 * 86_400 })
 })
 
-test('a denied request is in no flush, an admitted one in exactly one', () => {
+test('a denied request adds nothing to a flush, an admitted one to exactly one', () => {
   const { decide, load, limits } = openLimits()
-  const plan = makePlan({ key: { perDay: 3 }, tenant: { perMonth: 100 } })
+  const plan = makePlan({ key: { perDay: 3, warningPercent: 50 }, tenant: { perMonth: 100 } })
   load(plan)
   for (let i = 0; i < 9; i++) decide(plan)
   const flush = limits.drainDeltas()
   expect(flush?.rows).toEqual([
-    { scope: 'key', subjectId: 'key', unit: 'day', periodId: '2026-11-21', delta: 3 },
-    { scope: 'tenant', subjectId: 'tenant', unit: 'month', periodId: '2026-11', delta: 3 },
+    {
+      scope: 'key',
+      subjectId: 'key',
+      unit: 'day',
+      periodId: '2026-11-21',
+      delta: 3,
+      limit: 3,
+      warningPercent: 50,
+      isRefused: true,
+    },
+    {
+      scope: 'tenant',
+      subjectId: 'tenant',
+      unit: 'month',
+      periodId: '2026-11',
+      delta: 3,
+      limit: 100,
+      warningPercent: 0,
+      isRefused: false,
+    },
   ])
   limits.confirmFlush(flush?.sequence ?? 0)
   expect(limits.drainDeltas()).toBeNull()
