@@ -47,7 +47,7 @@ const LEASE = {
          FOR UPDATE
     ), refilled AS (
       SELECT *, refill_amount IS NOT NULL AND refilled_at < period_start AS due,
-             refill_amount IS NOT NULL AND refilled_at < period_start AND remaining < refill_amount AS raised
+             coalesce(refilled_at < period_start AND remaining < refill_amount, false) AS raised
         FROM held
     ), filled AS (
       SELECT *, CASE WHEN raised THEN refill_amount ELSE remaining END AS stored,
