@@ -242,7 +242,7 @@ export const SETTINGS = {
   DEFAULT_CONFIG: {
     description:
       'What holds where neither tenant nor key says otherwise, as JSON with the fields of `TenantConfigInput`.',
-    fallback: 'unlimited and open',
+    fallback: 'unlimited and open, with warnings at 80 percent',
     parse: z
       .string()
       .optional()

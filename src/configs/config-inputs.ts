@@ -80,6 +80,10 @@ const limitFields = (t: InputFields) => ({
   perHour: t.int({ description: 'Requests in any 60 minutes.' }),
   perDay: t.int({ description: "Requests in a day of the tenant's time zone." }),
   perMonth: t.int({ description: "Requests in a month of the tenant's time zone." }),
+  warningPercent: t.int({
+    description:
+      "How much of a day's or month's quota, or of credits, is used when a warning is due, in percent: 1 to 100; -1: no warning.",
+  }),
 })
 
 const ruleFields = (t: InputFields) => ({

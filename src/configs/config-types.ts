@@ -62,6 +62,11 @@ const LimitSettings = builder.interfaceRef<LimitSettingsValue>('LimitSettings').
       nullable: true,
       description: "Requests in a month of the tenant's time zone.",
     }),
+    warningPercent: t.exposeInt('warningPercent', {
+      nullable: true,
+      description:
+        "How much of a day's or month's quota, or of credits, is used when a warning is due, in percent; -1: no warning.",
+    }),
   }),
 })
 

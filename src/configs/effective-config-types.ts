@@ -110,6 +110,11 @@ const EffectiveLimits = builder.interfaceRef<EffectiveLimitsValue>('EffectiveLim
       type: EffectiveInt,
       description: "Requests in a month of the tenant's time zone.",
     }),
+    warningPercent: t.expose('warningPercent', {
+      type: EffectiveInt,
+      description:
+        "How much of a day's or month's quota, or of credits, is used when a warning is due, in percent; -1: no warning.",
+    }),
   }),
 })
 

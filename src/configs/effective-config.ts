@@ -6,13 +6,14 @@
  * | value            | meaning                                                                            |
  * |------------------|------------------------------------------------------------------------------------|
  * | absent or null   | this level says nothing: the next one decides                                      |
- * | -1               | unlimited, whatever the levels below say                                           |
+ * | -1               | unlimited, whatever the levels below say; for a warning: none                      |
  * | 0                | blocks: nothing passes                                                             |
  * | []               | no restriction, whatever the levels below say; for a denylist: adds nothing        |
  * | anything else    | replaces the value of the levels below; for a denylist: is added to it             |
  *
  * Denylists add up, so a key cannot drop what its tenant forbids. An effective value is never absent: what no level sets
- * is unlimited, unrestricted or, for rotation, null, with the source SYSTEM; what leaks is told and goes on counting.
+ * is unlimited, unrestricted or, for rotation, null, with the source SYSTEM; what leaks is told and goes on counting, and
+ * warnings are due at 80 percent.
  *
  * `aggregate` is the tenant's budget over all its keys together. It is no default for keys and a key has none, so it
  * is merged from tenant and system alone and never mixes with the fields above it. Both apply to a request.
@@ -58,6 +59,8 @@ export type LimitSettings = {
   readonly perHour?: Setting<number>
   readonly perDay?: Setting<number>
   readonly perMonth?: Setting<number>
+  /** How much of a day's or month's quota, or of credits, is used when a warning is due: percent, -1 for no warning. */
+  readonly warningPercent?: Setting<number>
 }
 
 /** What a key may set. `corsOrigins: []` frees a key that servers use from its tenant's origins. */
@@ -95,6 +98,7 @@ export type EffectiveLimits = {
   readonly perHour: Effective<number>
   readonly perDay: Effective<number>
   readonly perMonth: Effective<number>
+  readonly warningPercent: Effective<number>
 }
 
 export type EffectiveConfig = EffectiveLimits & {
@@ -115,6 +119,8 @@ export type EffectiveConfig = EffectiveLimits & {
 }
 
 export const UNLIMITED = -1
+/** What is warned of where no level says anything: early enough to act, and not so early that nobody looks. */
+export const WARNING_PERCENT_DEFAULT = 80
 export const UNLIMITED_BURST: Burst = { ratePerSecond: UNLIMITED, burst: UNLIMITED }
 
 type Level = { readonly source: ConfigSource; readonly config: TenantConfig }
@@ -153,6 +159,7 @@ function mergeLimits(levels: readonly Level[]): EffectiveLimits {
     perHour: pick(levels, (config) => config.perHour, UNLIMITED),
     perDay: pick(levels, (config) => config.perDay, UNLIMITED),
     perMonth: pick(levels, (config) => config.perMonth, UNLIMITED),
+    warningPercent: pick(levels, (config) => config.warningPercent, WARNING_PERCENT_DEFAULT),
   }
 }
 

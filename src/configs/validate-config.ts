@@ -7,6 +7,7 @@
  * | field                              | accepted                                                                        |
  * |------------------------------------|---------------------------------------------------------------------------------|
  * | perMinute perHour perDay perMonth  | whole numbers from -1 to 2^31 - 1                                               |
+ * | warningPercent                     | 1 to 100, or -1 for no warning                                                  |
  * | perSecond                          | rate -1, 0, or 0.001 and more; burst 1 to 2^31 - 1 when the rate is above 0     |
  * | ipAllowlist, ipDenylist            | 1000 entries each                                                               |
  * | userAgents                         | 100 patterns of 256 characters                                                  |
@@ -59,6 +60,7 @@ const limitChecks: Checks = {
   perHour: checkLimit,
   perDay: checkLimit,
   perMonth: checkLimit,
+  warningPercent: checkWarningPercent,
 }
 
 const keyChecks: Checks = {
@@ -103,6 +105,11 @@ function checkFields(checks: Checks, value: unknown, path: Path): readonly Confi
 function checkLimit(value: unknown, path: Path): readonly ConfigIssue[] {
   if (isIntegerWithin(value, -1, INTEGER_MAX)) return []
   return issueAt(path, `Expected a whole number from 0 to ${INTEGER_MAX}, or -1 for unlimited.`)
+}
+
+function checkWarningPercent(value: unknown, path: Path): readonly ConfigIssue[] {
+  if (value === -1 || isIntegerWithin(value, 1, 100)) return []
+  return issueAt(path, 'Expected a whole number from 1 to 100, or -1 for no warning.')
 }
 
 function checkBurst(value: unknown, path: Path): readonly ConfigIssue[] {

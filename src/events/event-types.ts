@@ -15,6 +15,19 @@ const user = z.object({ userId: z.string() })
 
 const tenant = z.object({ tenantId: z.string(), slug: z.string() })
 
+/** `apiKeyId` is null for what all keys of the tenant use together. */
+const quota = z.object({
+  tenantId: z.string(),
+  apiKeyId: z.string().nullable(),
+  period: z.enum(['DAY', 'MONTH']),
+  periodId: z.string(),
+  limit: z.int(),
+  used: z.int(),
+})
+
+/** `remaining` leaves out what servers hold leased; `base` is what there was after credits were last set, added or refilled. */
+const credits = z.object({ tenantId: z.string(), apiKeyId: z.string(), remaining: z.int(), base: z.int() })
+
 export const EVENT_TYPES = {
   'api_key.created': { description: 'A key was created.', data: apiKey },
   'api_key.updated': {
@@ -56,6 +69,22 @@ export const EVENT_TYPES = {
     }),
   },
   'api_key.credits_added': { description: 'A key was given more credits.', data: apiKey.extend({ amount: z.int() }) },
+  'quota.warning': {
+    description: 'So much of a quota is used that its end is near: `thresholdPercent` of the limit or more.',
+    data: quota.extend({ thresholdPercent: z.int() }),
+  },
+  'quota.reached': {
+    description: 'A quota is used up, or what is left of it was too little for a request.',
+    data: quota,
+  },
+  'credits.low': {
+    description: 'So much of the credits of a key is spent that their end is near: `thresholdPercent` or more.',
+    data: credits.extend({ thresholdPercent: z.int() }),
+  },
+  'credits.exhausted': {
+    description: 'The credits of a key are spent, or what is left of them was too little for a request.',
+    data: credits,
+  },
   'api_key.disabled': {
     description: 'A key was disabled and is denied from now on.',
     data: apiKey.extend({ reason: z.string().nullable() }),

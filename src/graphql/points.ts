@@ -100,7 +100,8 @@ function isAnonymous({ actor }: Pick<Caller, 'actor'>): boolean {
 }
 
 function toRule(limit: number): LimitRule {
-  return { name: 'minute', scope: 'key', limit, ratePerSecond: 0, windowSeconds: 60, calendar: getZoneCalendar('UTC') }
+  const calendar = getZoneCalendar('UTC')
+  return { name: 'minute', scope: 'key', limit, ratePerSecond: 0, windowSeconds: 60, warningPercent: 0, calendar }
 }
 
 function toStatus(rule: LimitRule, window: SlidingWindow, steadyMs: number): LimitStatus {

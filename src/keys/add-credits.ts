@@ -3,7 +3,7 @@ import { KeywardError } from '../errors/keyward-error.ts'
 import type { ApiKey } from '../generated/prisma/client.ts'
 import { formatPublicId } from '../public-id.ts'
 import { computeBalance } from './credit-balance.ts'
-import { CREDITS_STORED_MAX, validateTopUp } from './credit-rules.ts'
+import { CREDITS_STORED_MAX, toWarningBase, validateTopUp } from './credit-rules.ts'
 import { findTenantIdOfKey, lockLiveKey } from './key-store.ts'
 import { lockCredits } from './lock-credits.ts'
 
@@ -44,6 +44,7 @@ export const addCredits = defineTenantCommand<AddCreditsInput, ApiKey>({
       where: { apiKeyId: key.id },
       data: {
         remaining: BigInt(remaining),
+        ...toWarningBase(remaining),
         refilledAt: balance.refilledAt,
         ...(balance.raised && { epoch: { increment: 1 } }),
       },

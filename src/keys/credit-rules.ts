@@ -24,10 +24,16 @@ export function validateCredits({ amount, refill }: CreditsInput, path: readonly
   return issues
 }
 
+/** The columns that say how much there is to warn of, once it is this much anew: nothing has been told of it yet. */
+export function toWarningBase(remaining: number) {
+  return { base: BigInt(remaining), lowToldUnits: null, exhaustedTold: false }
+}
+
 /** The columns that hold credits which were just set. */
 export function toStoredCredits({ amount, refill }: CreditsInput, now: Date) {
   return {
     remaining: BigInt(amount),
+    ...toWarningBase(amount),
     refillAmount: refill?.amount ?? null,
     refillEvery: refill?.every ?? null,
     refilledAt: now,

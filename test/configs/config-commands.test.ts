@@ -17,6 +17,7 @@ const EffectiveConfig = graphql(`
         perHour { value source }
         perDay { value source }
         perMonth { value source }
+        warningPercent { value source }
         ipAllowlist { value source }
         ipDenylist { value source parts { value source } }
         corsOrigins { value source }
@@ -32,7 +33,7 @@ const KeyConfig = graphql(`
     apiKey(id: $id) {
       version
       config {
-        perSecond { ratePerSecond burst } perMinute perHour perDay perMonth
+        perSecond { ratePerSecond burst } perMinute perHour perDay perMonth warningPercent
         ipAllowlist ipDenylist userAgents methods paths corsOrigins
         timeWindows { days start end timeZone }
         rotation { everyDays gracePeriodSeconds mode }
@@ -61,6 +62,7 @@ const EVERYTHING: ApiKeyConfigInput = {
   perHour: -1,
   perDay: 0,
   perMonth: 2_147_483_647,
+  warningPercent: 90,
   ipAllowlist: ['10.1.2.3/8', '2001:DB8::1'],
   ipDenylist: ['192.0.2.7'],
   userAgents: ['curl/*'],
@@ -140,6 +142,7 @@ describe('the effective configuration', () => {
       perHour: unlimited,
       perDay: unlimited,
       perMonth: unlimited,
+      warningPercent: { value: 80, source: 'SYSTEM' },
       ipAllowlist: open,
       ipDenylist: { ...open, parts: [] },
       corsOrigins: open,

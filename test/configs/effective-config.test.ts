@@ -27,6 +27,7 @@ describe('the effective configuration', () => {
       perHour: unlimited,
       perDay: unlimited,
       perMonth: unlimited,
+      warningPercent: { value: 80, source: 'SYSTEM' },
     }
     expect(mergeConfig({}, {}, {})).toEqual({
       ...limits,
@@ -42,6 +43,18 @@ describe('the effective configuration', () => {
       keyTtlDaysMax: unlimited,
       leakPolicy: { value: 'ALERT', source: 'SYSTEM' },
       aggregate: limits,
+    })
+  })
+
+  it('takes the percentage of warnings from the most specific level, and apart from it for all keys together', () => {
+    const system = { warningPercent: 70, aggregate: { warningPercent: 60 } }
+    expect(mergeConfig({ warningPercent: 95 }, { warningPercent: 90 }, system)).toMatchObject({
+      warningPercent: { value: 95, source: 'KEY' },
+      aggregate: { warningPercent: { value: 60, source: 'SYSTEM' } },
+    })
+    expect(mergeConfig({}, { warningPercent: -1, aggregate: { warningPercent: 50 } }, system)).toMatchObject({
+      warningPercent: { value: -1, source: 'TENANT' },
+      aggregate: { warningPercent: { value: 50, source: 'TENANT' } },
     })
   })
 

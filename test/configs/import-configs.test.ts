@@ -72,6 +72,7 @@ const EVERYTHING = {
   perHour: -1,
   perDay: 0,
   perMonth: 2_147_483_647,
+  warningPercent: 90,
   ipAllowlist: ['10.1.2.3/8', '2001:DB8::1'],
   ipDenylist: ['192.0.2.7'],
   userAgents: ['curl/*'],

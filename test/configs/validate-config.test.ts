@@ -13,6 +13,7 @@ const fullConfig: TenantConfig = {
   perHour: -1,
   perDay: 0,
   perMonth: 2 ** 31 - 1,
+  warningPercent: 90,
   ipAllowlist: ['203.0.113.0/24', '2001:db8::/32', '::ffff:192.0.2.1'],
   ipDenylist: [],
   userAgents: ['curl/*'],
@@ -62,6 +63,10 @@ describe('the check of a configuration', () => {
     [{ perMinute: Number.NaN }, 'perMinute'],
     [{ perMinute: Number.POSITIVE_INFINITY }, 'perMinute'],
     [{ perMinute: '100' }, 'perMinute'],
+    [{ warningPercent: 0 }, 'warningPercent'],
+    [{ warningPercent: 101 }, 'warningPercent'],
+    [{ warningPercent: 80.5 }, 'warningPercent'],
+    [{ aggregate: { warningPercent: '80' } }, 'aggregate.warningPercent'],
     [{ perSecond: 5 }, 'perSecond'],
     [{ perSecond: { ratePerSecond: -0.5, burst: 1 } }, 'perSecond.ratePerSecond'],
     [{ perSecond: { ratePerSecond: 1e-9, burst: 1 } }, 'perSecond.ratePerSecond'],
@@ -129,10 +134,11 @@ describe('the check of a configuration', () => {
     expect(pathsOf({ [name]: Array(entriesMax + 1).fill(entry) })).toEqual([name])
   })
 
-  it('accepts -1 for a life time, a rotation and a rate', () => {
+  it('accepts -1 for a life time, a rotation, a rate and a warning', () => {
     expect(pathsOf({ keyTtlDaysDefault: 30, keyTtlDaysMax: -1 })).toEqual([])
     expect(pathsOf({ rotation: { everyDays: -1, gracePeriodSeconds: 0, mode: 'NOTIFY' } })).toEqual([])
     expect(pathsOf({ perSecond: { ratePerSecond: -1, burst: -1 } })).toEqual([])
+    expect(pathsOf({ warningPercent: -1 })).toEqual([])
     expect(pathsOf({ perSecond: { ratePerSecond: 0, burst: 0 } })).toEqual([])
   })
 

@@ -5,14 +5,14 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { createPool } from '../../src/db/pool.ts'
 import { createCreditStore } from '../../src/keys/credit-store.ts'
 import { getZoneCalendar } from '../../src/lib/calendar.ts'
-import type { CreditStore } from '../../src/verify/limits/credit-lease.ts'
+import type { CreditStore, LeaseTerms } from '../../src/verify/limits/credit-lease.ts'
 import { computeRefill, type RefillInterval } from '../../src/verify/limits/credit-refill.ts'
 import { createTestDatabase, type TestDatabase } from '../harness/database.ts'
 import { creditStoreContract } from '../verify/limits/credit-store-contract.ts'
 import type { CreditTerms } from '../verify/limits/memory-credit-store.ts'
 
 const TENANT = randomUUID()
-const UTC = getZoneCalendar('UTC')
+const UTC = termsIn('UTC')
 let database: TestDatabase
 let owner: pg.Pool
 let pool: pg.Pool
@@ -35,6 +35,10 @@ afterAll(async () => {
   await owner.end()
   await database.drop()
 })
+
+function termsIn(zone: string): LeaseTerms {
+  return { tenantId: TENANT, calendar: getZoneCalendar(zone), warningPercent: 80 }
+}
 
 async function createCredits({ amount, refill, createdAtMs }: CreditTerms): Promise<string> {
   const keyId = randomUUID()
@@ -107,7 +111,7 @@ describe('days and months of a refill', () => {
       want: 100,
       returned: null,
       nowMs,
-      calendar: getZoneCalendar(zone),
+      ...termsIn(zone),
     })
     const { remaining, epoch, refilledAtMs: writtenMs } = await readCredits(keyId)
     const computed = computeRefill({ stored: 3, refilledAtMs }, { amount: 10, every }, nowMs, zone)
@@ -169,9 +173,7 @@ describe('days and months of a refill', () => {
     let granted = 0
     let nowMs = startMs
     for (; nowMs <= startMs + 3 * DAY_MS; nowMs += 1_200_000) {
-      granted += (
-        await store.lease({ keyId, need: 1, want: 1, returned: null, nowMs, calendar: getZoneCalendar(zone) })
-      ).granted
+      granted += (await store.lease({ keyId, need: 1, want: 1, returned: null, nowMs, ...termsIn(zone) })).granted
     }
     const boundaries = new Set<number>()
     for (let ms = startMs; ms < nowMs; ms += 600_000) boundaries.add(findNextStart(zone, 'DAY', ms))
@@ -193,18 +195,16 @@ describe('days and months of a refill', () => {
 
   test('a key without refills says of none when it is due', async () => {
     const keyId = await createCredits({ amount: 3, refill: null, createdAtMs: FIRST_MS })
-    expect(await store.lease({ keyId, need: 1, want: 2, returned: null, nowMs: LAST_MS, calendar: UTC })).toMatchObject(
-      {
-        granted: 2,
-        nextRefillAtMs: null,
-      },
-    )
+    expect(await store.lease({ keyId, need: 1, want: 2, returned: null, nowMs: LAST_MS, ...UTC })).toMatchObject({
+      granted: 2,
+      nextRefillAtMs: null,
+    })
   })
 })
 
 test('leases, returns, top-ups and refills of several servers never hand out a credit twice', async () => {
   const pools = Array.from({ length: 2 }, () => createPool({ url: database.url, log: { warn: () => undefined } }))
-  const stores = pools.map(createCreditStore)
+  const stores = pools.map((each) => createCreditStore(each))
   const startMs = Date.parse('2026-03-04T00:00:00Z')
   const keyId = await createCredits({ amount: 100, refill: null, createdAtMs: startMs })
   let toppedUp = 0
@@ -225,7 +225,7 @@ test('leases, returns, top-ups and refills of several servers never hand out a c
           want: 4,
           returned: null,
           nowMs: startMs,
-          calendar: UTC,
+          ...UTC,
         })
         const rest = granted > 1 && random % 2 === 0 ? 1 : 0
         spent += granted - rest
@@ -252,7 +252,7 @@ test('a lease is one statement', async () => {
     onStatement: (sql) => statements.push(sql),
   })
   const keyId = await createCredits({ amount: 1, refill: null, createdAtMs: 0 })
-  await createCreditStore(counted).lease({ keyId, need: 1, want: 1, returned: null, nowMs: 0, calendar: UTC })
+  await createCreditStore(counted).lease({ keyId, need: 1, want: 1, returned: null, nowMs: 0, ...UTC })
   expect(statements).toHaveLength(1)
   await counted.end()
 })

@@ -251,3 +251,37 @@ describe('adding credits', () => {
     expect(await read(apiKeyId)).toMatchObject({ remaining: Number.MAX_SAFE_INTEGER })
   })
 })
+
+describe('that few credits are left', () => {
+  /** What is told of them while a test spends and changes them, and `low 2/10` for each. */
+  async function toldOf(work: () => Promise<unknown>): Promise<string[]> {
+    const { events } = await recordsOf(app, tenant.tenantId, work)
+    return events
+      .filter(({ type }) => type.startsWith('credits.'))
+      .map(({ type, payload }) => `${type.replace('credits.', '')} ${payload.remaining}/${payload.base}`)
+  }
+
+  it('is told again after a top-up, of which the percentage then is', async () => {
+    const { apiKeyId, token } = await tenant.key()
+    await set(apiKeyId, { amount: 10 })
+    expect(await toldOf(() => verify(token, 10))).toEqual(['low 0/10', 'exhausted 0/10'])
+    await add(apiKeyId, 20)
+    expect(await toldOf(() => verify(token, 15))).toEqual([])
+    expect(await toldOf(() => verify(token, 1))).toEqual(['low 4/20'])
+    await add(apiKeyId, 1)
+    expect(await toldOf(() => verify(token, 4))).toEqual(['low 1/5'])
+  })
+
+  it('is told again after they are set', async () => {
+    const { apiKeyId, token } = await tenant.key({ credits: { amount: 5 } })
+    expect(await toldOf(() => verify(token, 4))).toEqual(['low 1/5'])
+    await set(apiKeyId, { amount: 5 })
+    expect(await toldOf(() => verify(token, 4))).toEqual(['low 1/5'])
+  })
+
+  it('is not told by setting them, however few: whoever does it knows', async () => {
+    const { apiKeyId, token } = await tenant.key()
+    expect(await toldOf(() => set(apiKeyId, { amount: 0 }))).toEqual([])
+    expect(await toldOf(() => verify(token))).toEqual(['exhausted 0/0'])
+  })
+})

@@ -36,7 +36,16 @@ afterAll(async () => {
 
 function flushOf(sequence: number, deltas: Record<string, number>): QuotaFlush {
   const rows = Object.entries(deltas).map(
-    ([subjectId, delta]): QuotaDelta => ({ scope: 'key', subjectId, unit: 'day', periodId: '2026-03-04', delta }),
+    ([subjectId, delta]): QuotaDelta => ({
+      scope: 'key',
+      subjectId,
+      unit: 'day',
+      periodId: '2026-03-04',
+      delta,
+      limit: LIMIT,
+      warningPercent: 80,
+      isRefused: false,
+    }),
   )
   return { sequence, rows }
 }

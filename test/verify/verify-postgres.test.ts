@@ -34,6 +34,8 @@ const PUT_SECRET = `
 async function openPostgresBacking(): Promise<Backing> {
   const database = await createTestDatabase()
   const owner = new pg.Pool({ connectionString: database.ownerUrl, max: 4 })
+  // The database may be dropped before the last good-bye has arrived.
+  owner.on('error', () => {})
   const pool = createPool({ url: database.url, log: { warn: () => undefined } })
   const envelope = createEnvelope(randomBytes(32))
   return {

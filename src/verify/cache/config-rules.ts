@@ -52,12 +52,14 @@ export function createConfigRulesCompiler({ system, onIssues = () => {} }: Confi
   }
 }
 
-function limitValues({ perSecond, perMinute, perHour, perDay, perMonth }: EffectiveConfig['aggregate']) {
+function limitValues(limits: EffectiveConfig['aggregate']) {
+  const { perSecond, perMinute, perHour, perDay, perMonth, warningPercent } = limits
   return {
     perSecond: perSecond.value,
     perMinute: perMinute.value,
     perHour: perHour.value,
     perDay: perDay.value,
     perMonth: perMonth.value,
+    warningPercent: warningPercent.value,
   }
 }

@@ -7,7 +7,16 @@ export interface ReturnedLease {
   readonly epoch: number
 }
 
-export interface LeaseRequest {
+/** What a lease needs to know beside the key. */
+export interface LeaseTerms {
+  readonly tenantId: string
+  /** The tenant's days and months. Refills are due by these, as quotas are, and not by what the store takes a zone for. */
+  readonly calendar: ZoneCalendar
+  /** Percent of the credits that are spent when it is time to warn; 0: never. */
+  readonly warningPercent: number
+}
+
+export interface LeaseRequest extends LeaseTerms {
   readonly keyId: string
   /** Lease nothing when less than this is stored: at least 1. */
   readonly need: number
@@ -16,8 +25,6 @@ export interface LeaseRequest {
   /** Given back in the same statement, before anything else. */
   readonly returned: ReturnedLease | null
   readonly nowMs: number
-  /** The tenant's days and months. Refills are due by these, as quotas are, and not by what the store takes a zone for. */
-  readonly calendar: ZoneCalendar
 }
 
 export interface LeaseGrant {
@@ -43,7 +50,8 @@ export interface CreditStore {
   /**
    * One atomic statement, in this order: add what is returned if its epoch is the current one; refill if due
    * (`computeRefill`), with a new epoch when that raises; then take `min(stored, want)`, or nothing when `stored <
-   * need`. A key without credits has stored 0 and epoch 0. Must not be repeated when its outcome is unknown. Rejects
+   * need`. What that makes of the credits is told in the same statement, see `docs/decisions/quota-warnings.md`. A key
+   * without credits has stored 0 and epoch 0. Must not be repeated when its outcome is unknown. Rejects
    * when there is no answer.
    */
   lease(request: LeaseRequest): Promise<LeaseGrant>

@@ -1,6 +1,12 @@
-import type { ZoneCalendar } from '../../lib/calendar.ts'
 import { type Flight, type Holding, isRefillDue, openHolding, takeRest } from './credit-holding.ts'
-import { adaptReserve, type CreditStore, computeWant, type LeaseGrant, type ReturnedLease } from './credit-lease.ts'
+import {
+  adaptReserve,
+  type CreditStore,
+  computeWant,
+  type LeaseGrant,
+  type LeaseTerms,
+  type ReturnedLease,
+} from './credit-lease.ts'
 
 export interface CreditLedgerOptions {
   readonly store: CreditStore
@@ -81,11 +87,11 @@ export class CreditLedger {
    * Asks for a lease that covers `units`, together with all who ask meanwhile. True: check again; false: no answer to
    * be had.
    */
-  acquire(keyId: string, units: number, calendar: ZoneCalendar): Promise<boolean> {
+  acquire(keyId: string, units: number, terms: LeaseTerms): Promise<boolean> {
     if (this.#stopped) return Promise.resolve(false)
     const holding = this.#holdings.get(keyId) ?? this.#open(keyId)
     if (holding === null) return Promise.resolve(false)
-    holding.flight ??= this.#start(keyId, holding, calendar)
+    holding.flight ??= this.#start(keyId, holding, terms)
     const { flight } = holding
     if (flight.waiting >= WAITING_MAX) return Promise.resolve(false)
     flight.waiting++
@@ -151,7 +157,7 @@ export class CreditLedger {
     return this.#hand.next().value
   }
 
-  #start(keyId: string, holding: Holding, calendar: ZoneCalendar): Flight {
+  #start(keyId: string, holding: Holding, terms: LeaseTerms): Flight {
     const { promise, resolve } = Promise.withResolvers<boolean>()
     const flight: Flight = { done: promise, waiting: 0, demand: 0, smallest: Number.POSITIVE_INFINITY }
     const end = (answered: boolean) => {
@@ -168,7 +174,7 @@ export class CreditLedger {
       const { leaseTimeoutMs } = this.#options
       const timer = setTimeout(() => fail(new Error(`No lease within ${leaseTimeoutMs} ms.`)), leaseTimeoutMs)
       this.#track(
-        this.#fly(keyId, holding, flight, calendar)
+        this.#fly(keyId, holding, flight, terms)
           .then(end, fail)
           .finally(() => clearTimeout(timer)),
       )
@@ -176,7 +182,7 @@ export class CreditLedger {
     return flight
   }
 
-  async #fly(keyId: string, holding: Holding, flight: Flight, calendar: ZoneCalendar): Promise<boolean> {
+  async #fly(keyId: string, holding: Holding, flight: Flight, terms: LeaseTerms): Promise<boolean> {
     const { nowMs, store } = this.#options
     const now = nowMs()
     const { revision } = holding
@@ -186,7 +192,7 @@ export class CreditLedger {
     holding.reserve =
       holding.heardAtMs === null ? holding.reserve : adaptReserve(holding.reserve, now - holding.heardAtMs)
     const want = computeWant(demand, holding.reserve, holding.stored)
-    const grant = await store.lease({ keyId, need, want: Math.max(need, want), returned, nowMs: now, calendar })
+    const grant = await store.lease({ ...terms, keyId, need, want: Math.max(need, want), returned, nowMs: now })
     if (this.#stopped || holding.revision !== revision || holding.flight !== flight) {
       this.#giveBack(keyId, { amount: grant.granted, epoch: grant.epoch })
       return !this.#stopped

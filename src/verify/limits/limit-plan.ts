@@ -10,6 +10,8 @@ export interface LimitValues {
   readonly perHour?: number | null | undefined
   readonly perDay?: number | null | undefined
   readonly perMonth?: number | null | undefined
+  /** Of a quota or of credits; absent, null and -1: no warning. */
+  readonly warningPercent?: number | null | undefined
 }
 
 export interface LimitConfig {
@@ -31,6 +33,8 @@ export interface LimitPlan {
   /** Whether the key or the tenant has a limit per day or month, so that stored counts must be loaded. */
   readonly hasQuotas: boolean
   readonly hasCredits: boolean
+  /** Percent of credits that are spent when it is time to warn; 0: never. */
+  readonly creditWarningPercent: number
   readonly calendar: ZoneCalendar
 }
 
@@ -51,6 +55,7 @@ export function prepareLimits(config: LimitConfig): LimitPlan | null {
     hasTenantRules: tenantRules.length > 0,
     hasQuotas: rules.some(isQuota),
     hasCredits: config.hasCredits,
+    creditWarningPercent: toPercent(config.key.warningPercent),
     calendar,
   }
 }
@@ -61,10 +66,11 @@ export function isQuota(rule: LimitRule): boolean {
 
 function listRules(scope: LimitScope, values: LimitValues, calendar: ZoneCalendar): LimitRule[] {
   const rules: LimitRule[] = []
+  const warningPercent = toPercent(values.warningPercent)
   const add = (name: LimitName, limit: number | null | undefined, windowSeconds: number, ratePerSecond = 0) => {
     if (limit === undefined || limit === null || limit === -1) return
     if (!Number.isInteger(limit) || limit < 0 || limit > LIMIT_MAX) throw new RangeError(`${limit} is no limit.`)
-    rules.push({ name, scope, limit, ratePerSecond, windowSeconds, calendar })
+    rules.push({ name, scope, limit, ratePerSecond, windowSeconds, warningPercent, calendar })
   }
   const bucket = values.perSecond
   if (bucket !== undefined && bucket !== null && bucket.ratePerSecond !== -1) {
@@ -78,6 +84,12 @@ function listRules(scope: LimitScope, values: LimitValues, calendar: ZoneCalenda
   add('day', values.perDay, 0)
   add('month', values.perMonth, 0)
   return rules
+}
+
+function toPercent(setting: number | null | undefined): number {
+  if (setting === undefined || setting === null || setting === -1) return 0
+  if (!Number.isInteger(setting) || setting < 1 || setting > 100) throw new RangeError(`${setting} is no percentage.`)
+  return setting
 }
 
 /** The window that a bucket's burst is for: as long as an empty bucket takes to fill. */

@@ -13,6 +13,8 @@ export interface LimitRule {
   readonly ratePerSecond: number
   /** How long the limit looks back: for `second` until an empty bucket is full; 0 for days and months, which differ. */
   readonly windowSeconds: number
+  /** Percent of a day's or month's limit that is used when it is time to warn; 0: never. */
+  readonly warningPercent: number
   /** What days and months are counted by. */
   readonly calendar: ZoneCalendar
 }

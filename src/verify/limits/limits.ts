@@ -14,7 +14,7 @@ import {
 } from './limit-decision.ts'
 import type { LimitPlan } from './limit-plan.ts'
 import { type Limiter, type LimitRule, NOT_LOADED } from './limiter.ts'
-import type { StoredCounts } from './quota-count.ts'
+import { QuotaCount, type StoredCounts } from './quota-count.ts'
 import { type QuotaFlush, QuotaLedger } from './quota-ledger.ts'
 import { SteadyTime } from './steady-time.ts'
 import { type Subject, SubjectTable } from './subject-table.ts'
@@ -197,9 +197,16 @@ export function createLimits(options: LimitsOptions): Limits {
     for (const [i, rule] of rules.entries()) {
       const room = at(rooms, i)
       if (room === NOT_LOADED) return UNLOADED
-      if (room < units) violated.push(assess(rule, i, units, steadyMs, clockMs))
+      if (room >= units) continue
+      violated.push(assess(rule, i, units, steadyMs, clockMs))
+      noteRefusal(at(limiters, i), rule, units)
     }
     return denyByLimits(violated, cost, hasCredits ? stateOfCredits(who, units, clockMs) : null)
+  }
+
+  /** Nobody is told of windows, which open again in a moment. */
+  function noteRefusal(limiter: Limiter, rule: LimitRule, units: number): void {
+    if (limiter instanceof QuotaCount) limiter.refuse(rule, units)
   }
 
   function denyCredits(
@@ -229,8 +236,9 @@ export function createLimits(options: LimitsOptions): Limits {
    * who wait.
    */
   async function decideAfterLease(plan: LimitPlan, who: LimitSubject, cost: number): Promise<LimitDecision> {
+    const terms = { tenantId: who.tenantId, calendar: plan.calendar, warningPercent: plan.creditWarningPercent }
     for (let i = 0; i < LEASE_ATTEMPTS; i++) {
-      if (!(await credits.acquire(who.keyId, Math.max(1, cost), plan.calendar))) return NO_LEASE
+      if (!(await credits.acquire(who.keyId, Math.max(1, cost), terms))) return NO_LEASE
       const decision = decide(plan, who, cost, nowMs())
       if (decision !== null) return decision
     }

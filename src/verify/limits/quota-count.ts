@@ -54,12 +54,23 @@ export class QuotaCount implements Limiter {
 
   room(rule: LimitRule, _steadyMs: number, clockMs: number): number {
     const count = this.#moveTo(rule.calendar[this.#unit](clockMs))
-    return count === null ? NOT_LOADED : rule.limit - count.used
+    if (count === null) return NOT_LOADED
+    count.limit = rule.limit
+    count.warningPercent = rule.warningPercent
+    return rule.limit - count.used
   }
 
   take(cost: number): void {
     if (this.#current === null) throw new Error('A quota was consumed that was never loaded.')
     this.#ledger.count(this.#current, cost)
+  }
+
+  /**
+   * A request was denied for want of room. That makes the limit reached, also when what is left of it is too little for
+   * any request and the count never gets there. What exceeds the limit by itself says nothing about what is used.
+   */
+  refuse(rule: LimitRule, units: number): void {
+    if (this.#current !== null && (units <= rule.limit || rule.limit === 0)) this.#ledger.refuse(this.#current)
   }
 
   resetMs(rule: LimitRule, _steadyMs: number, clockMs: number): number {

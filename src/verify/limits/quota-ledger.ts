@@ -15,16 +15,32 @@ export interface PeriodCount {
   inFlight: number
   /** The last flush that contained this count and is known to be committed. */
   flushedIn: number
+  /** Whether the next flush has to contain it. */
+  isDirty: boolean
+  /** What was last in force for it, -1 and 0 before anything was. */
+  limit: number
+  warningPercent: number
+  /** The highest limit for which something was denied, -1 for none. */
+  refusedLimit: number
 }
 
-/** A row to be added to storage: `used = used + delta`, inserted when missing. */
+/**
+ * A row to be added to storage: `used = used + delta`, inserted when missing. The rest is for storage to see what the sum
+ * of all nodes comes to: which part of the limit, and whether there is news in it.
+ */
 export interface QuotaDelta {
   readonly scope: LimitScope
   readonly subjectId: string
   readonly unit: CalendarUnit
   readonly periodId: string
-  /** Positive. */
+  /** 0 where there was a denial and nothing else. */
   readonly delta: number
+  /** What was last in force on this node. */
+  readonly limit: number
+  /** 0: no warning. */
+  readonly warningPercent: number
+  /** Whether this limit has denied anything. */
+  readonly isRefused: boolean
 }
 
 export interface QuotaFlush {
@@ -69,18 +85,38 @@ export class QuotaLedger {
 
   /** Starts a count of which storage holds `stored`. */
   open(scope: LimitScope, subjectId: string, unit: CalendarUnit, periodId: string, stored: number): PeriodCount {
-    return { scope, subjectId, unit, periodId, used: stored, pending: 0, inFlight: 0, flushedIn: 0 }
+    return {
+      scope,
+      subjectId,
+      unit,
+      periodId,
+      used: stored,
+      pending: 0,
+      inFlight: 0,
+      flushedIn: 0,
+      isDirty: false,
+      limit: -1,
+      warningPercent: 0,
+      refusedLimit: -1,
+    }
   }
 
   count(count: PeriodCount, cost: number): void {
     if (cost === 0) return
-    if (count.pending === 0) this.#dirty.push(count)
+    if (!count.isDirty) this.#markDirty(count)
     count.used += cost
     count.pending += cost
   }
 
+  /** Notes, for the next flush, that the limit in force has denied something. Once for each limit: it is denied for long. */
+  refuse(count: PeriodCount): void {
+    if (count.limit <= count.refusedLimit) return
+    count.refusedLimit = count.limit
+    if (!count.isDirty) this.#markDirty(count)
+  }
+
   isFlushed(count: PeriodCount): boolean {
-    return count.pending === 0 && count.inFlight === 0
+    return !count.isDirty && count.inFlight === 0
   }
 
   close(count: PeriodCount): void {
@@ -123,10 +159,12 @@ export class QuotaLedger {
     if (this.#dirty.length === 0) return null
     const counts = this.#dirty.splice(0, rowsMax)
     const rows = counts.map((count) => {
-      const { scope, subjectId, unit, periodId, pending } = count
+      const { scope, subjectId, unit, periodId, pending, limit, warningPercent } = count
       count.inFlight = pending
       count.pending = 0
-      return { scope, subjectId, unit, periodId, delta: pending }
+      count.isDirty = false
+      const isRefused = count.refusedLimit >= limit
+      return { scope, subjectId, unit, periodId, delta: pending, limit, warningPercent, isRefused }
     })
     this.#sequence++
     const flush = { sequence: this.#sequence, rows }
@@ -148,10 +186,15 @@ export class QuotaLedger {
    */
   rollback(sequence: number): void {
     for (const count of this.#end(sequence)) {
-      if (count.pending === 0) this.#dirty.push(count)
+      if (!count.isDirty) this.#markDirty(count)
       count.pending += count.inFlight
       count.inFlight = 0
     }
+  }
+
+  #markDirty(count: PeriodCount): void {
+    count.isDirty = true
+    this.#dirty.push(count)
   }
 
   #end(sequence: number): PeriodCount[] {

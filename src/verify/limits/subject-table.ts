@@ -59,7 +59,7 @@ export interface SubjectTableOptions {
  * are left. Alone it can take eight ninths of the table, and however many try that, some places are left for others.
  *
  * Memory per subject, measured with its entry in the table: about 0.2 KB, plus 0.05 KB for a token bucket, 0.45 KB for
- * each sliding window (0.1 KB for a packed one) and 0.25 KB for each quota.
+ * each sliding window (0.1 KB for a packed one) and 0.27 KB for each quota.
  */
 export class SubjectTable {
   readonly #options: SubjectTableOptions

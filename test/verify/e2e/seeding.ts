@@ -82,8 +82,8 @@ export async function seedKey(query: Query, tenantId: string, options: KeyOption
 async function insertCredits(query: Query, tenantId: string, keyId: string, credits: CreditOptions): Promise<void> {
   const { amount, refill, refilledAt = 0 } = credits
   await query(
-    `INSERT INTO api_key_credits (api_key_id, tenant_id, remaining, refill_amount, refill_every, refilled_at)
-     VALUES ($1, $2, $3, $4, $5::refill_interval, $6)`,
+    `INSERT INTO api_key_credits (api_key_id, tenant_id, remaining, base, refill_amount, refill_every, refilled_at)
+     VALUES ($1, $2, $3, $3, $4, $5::refill_interval, $6)`,
     [keyId, tenantId, amount, refill?.amount ?? null, refill?.every ?? null, new Date(refilledAt)],
   )
 }

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { getZoneCalendar } from '../../../src/lib/calendar.ts'
 import type { CreditStore, LeaseGrant, LeaseRequest } from '../../../src/verify/limits/credit-lease.ts'
@@ -16,6 +17,7 @@ export interface CreditStoreHarness {
   close(): Promise<void>
 }
 
+const TENANT = randomUUID()
 const UTC = getZoneCalendar('UTC')
 const CREATED_AT_MS = Date.parse('2026-11-21T10:00:00Z')
 const PLAIN: CreditTerms = { amount: 10, refill: null, createdAtMs: CREATED_AT_MS }
@@ -38,7 +40,9 @@ export function creditStoreContract(name: string, makeHarness: () => Promise<Cre
         want,
         returned: null,
         nowMs: CREATED_AT_MS,
+        tenantId: TENANT,
         calendar: UTC,
+        warningPercent: 80,
         ...rest,
       })
     }

@@ -24,6 +24,15 @@ test('a plan has a rule for each limit in force, those of the key first', () => 
   expect(plan).toMatchObject({ hasKeyRules: true, hasTenantRules: true, hasQuotas: true, hasCredits: false })
 })
 
+test('a plan says of each level when a warning is due, and 0 where none is', () => {
+  const percents = (key: LimitValues, tenant: LimitValues = {}) =>
+    prepare({ perDay: 5, ...key }, { perDay: 9, ...tenant })?.rules.map(({ warningPercent }) => warningPercent)
+  expect(percents({ warningPercent: 80 }, { warningPercent: 100 })).toEqual([80, 100])
+  expect(percents({ warningPercent: -1 }, { warningPercent: null })).toEqual([0, 0])
+  expect(prepare({ warningPercent: 70 }, { warningPercent: 60 }, true)).toMatchObject({ creditWarningPercent: 70 })
+  for (const warningPercent of [0, 101, 80.5]) expect(() => prepare({ warningPercent })).toThrow(RangeError)
+})
+
 test('credits alone are a plan without rules', () => {
   expect(prepare({}, {}, true)).toMatchObject({ rules: [], hasCredits: true, hasQuotas: false })
 })

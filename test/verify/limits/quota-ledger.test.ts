@@ -187,7 +187,18 @@ describe('a flush', () => {
     expect(ledger.drain(10)).toBe(first)
     expect(first).toEqual({
       sequence: 1,
-      rows: [{ scope: 'key', subjectId: 'k', unit: 'day', periodId: '2026-11-21', delta: 3 }],
+      rows: [
+        {
+          scope: 'key',
+          subjectId: 'k',
+          unit: 'day',
+          periodId: '2026-11-21',
+          delta: 3,
+          limit: LIMIT,
+          warningPercent: 0,
+          isRefused: false,
+        },
+      ],
     })
     ledger.confirm(1)
     ledger.confirm(1)

@@ -1,4 +1,5 @@
-import { expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
+import type { LimitPlan } from '../../../src/verify/limits/limit-plan.ts'
 import { asAdmitted, asDenied, KEY, makePlan, NOTHING_STORED, openLimits, remaining } from './limits-harness.ts'
 
 test('a count that was never loaded is asked for, not taken for 0', () => {
@@ -46,15 +47,33 @@ test('a month ends after its last day, from the 31st to the 1st', () => {
   expect(february.limits[0]).toMatchObject({ remaining: 2, resetSeconds: 29 * 86_400, windowSeconds: 29 * 86_400 })
 })
 
-test('a denied request is in no flush, an admitted one in exactly one', () => {
+test('a denied request adds nothing to a flush, an admitted one to exactly one', () => {
   const { decide, load, limits } = openLimits()
-  const plan = makePlan({ key: { perDay: 3 }, tenant: { perMonth: 100 } })
+  const plan = makePlan({ key: { perDay: 3, warningPercent: 50 }, tenant: { perMonth: 100 } })
   load(plan)
   for (let i = 0; i < 9; i++) decide(plan)
   const flush = limits.drainDeltas()
   expect(flush?.rows).toEqual([
-    { scope: 'key', subjectId: 'key', unit: 'day', periodId: '2026-11-21', delta: 3 },
-    { scope: 'tenant', subjectId: 'tenant', unit: 'month', periodId: '2026-11', delta: 3 },
+    {
+      scope: 'key',
+      subjectId: 'key',
+      unit: 'day',
+      periodId: '2026-11-21',
+      delta: 3,
+      limit: 3,
+      warningPercent: 50,
+      isRefused: true,
+    },
+    {
+      scope: 'tenant',
+      subjectId: 'tenant',
+      unit: 'month',
+      periodId: '2026-11',
+      delta: 3,
+      limit: 100,
+      warningPercent: 0,
+      isRefused: false,
+    },
   ])
   limits.confirmFlush(flush?.sequence ?? 0)
   expect(limits.drainDeltas()).toBeNull()
@@ -70,4 +89,80 @@ test('another key of the tenant finds the count of the tenant that this one has 
   const other = { ...KEY, keyId: 'other' }
   load(plan, NOTHING_STORED, other)
   expect(remaining(decide(plan, 1, other))).toEqual([3])
+})
+
+describe('a denial by a quota', () => {
+  const day = { scope: 'key', unit: 'day', delta: 0, isRefused: true }
+
+  function openWith(used: number) {
+    const opened = openLimits()
+    const stored = { ...NOTHING_STORED, key: { day: [{ periodId: '2026-11-21', used }], month: [] } }
+    return {
+      ...opened,
+      loadFor: (plan: LimitPlan) => opened.load(plan, stored),
+      flush() {
+        const flush = opened.limits.drainDeltas()
+        opened.limits.confirmFlush(flush?.sequence ?? 0)
+        return flush?.rows ?? []
+      },
+    }
+  }
+
+  test('is in the next flush and in no other, however often it comes', () => {
+    const { decide, loadFor, flush } = openWith(10)
+    const plan = makePlan({ key: { perDay: 10 } })
+    loadFor(plan)
+    for (let i = 0; i < 9; i++) decide(plan)
+    expect(flush()).toMatchObject([day])
+    for (let i = 0; i < 9; i++) decide(plan)
+    expect(flush()).toEqual([])
+  })
+
+  test('counts when something is left that is too little', () => {
+    const { decide, loadFor, flush } = openWith(7)
+    const plan = makePlan({ key: { perDay: 10 } })
+    loadFor(plan)
+    decide(plan, 5)
+    decide(plan, 2)
+    expect(flush()).toMatchObject([{ ...day, delta: 2 }])
+  })
+
+  test('does not count when the cost exceeds the limit itself, unless that is 0', () => {
+    const { decide, loadFor, flush } = openWith(0)
+    const plan = makePlan({ key: { perDay: 10 } })
+    loadFor(plan)
+    decide(plan, 11)
+    expect(flush()).toEqual([])
+    decide(makePlan({ key: { perDay: 0 } }), 11)
+    expect(flush()).toMatchObject([{ ...day, limit: 0 }])
+  })
+
+  test('counts for each limit that denies, and once more when the limit is raised', () => {
+    const { decide, loadFor, flush } = openWith(10)
+    const plan = makePlan({ key: { perDay: 10 }, tenant: { perDay: 100, perMonth: 0 } })
+    loadFor(plan)
+    decide(plan)
+    expect(flush()).toMatchObject([day, { scope: 'tenant', unit: 'month', delta: 0, isRefused: true }])
+    const raised = makePlan({ key: { perDay: 12 } })
+    decide(raised)
+    expect(flush()).toMatchObject([{ limit: 12, delta: 1, isRefused: false }])
+    decide(raised, 2)
+    expect(flush()).toMatchObject([{ ...day, limit: 12 }])
+  })
+
+  test('is kept in memory until it is written, and what counts after it is written once', () => {
+    const { decide, loadFor, limits, clock } = openWith(7)
+    const plan = makePlan({ key: { perDay: 10 } })
+    loadFor(plan)
+    decide(plan, 5)
+    limits.sweep(clock.nowMs)
+    expect(limits.sizes).toMatchObject({ keys: 1, dirtyQuotas: 1 })
+    decide(plan, 1)
+    expect(limits.drainDeltas()?.rows).toMatchObject([{ ...day, delta: 1 }])
+    limits.rollbackFlush(1)
+    expect(limits.drainDeltas()?.rows).toMatchObject([{ ...day, delta: 1 }])
+    limits.confirmFlush(2)
+    limits.sweep(clock.nowMs)
+    expect(limits.sizes).toMatchObject({ keys: 0, dirtyQuotas: 0 })
+  })
 })

@@ -10,6 +10,16 @@ afterEach(() => {
   vi.useRealTimers()
 })
 
+const ROW = {
+  scope: 'key',
+  subjectId: 'k',
+  unit: 'day',
+  periodId: '2026-03-04',
+  limit: 100,
+  warningPercent: 80,
+  isRefused: false,
+} as const
+
 type Answer = (flush: QuotaFlush) => Promise<void>
 
 function setUp(answer: Answer = async () => undefined) {
@@ -36,7 +46,7 @@ function setUp(answer: Answer = async () => undefined) {
         const [delta = 0] = waiting.splice(0, 1)
         underWay = {
           sequence,
-          rows: [{ scope: 'key' as const, subjectId: 'k', unit: 'day' as const, periodId: '2026-03-04', delta }],
+          rows: [{ ...ROW, delta }],
         }
       }
       return underWay
