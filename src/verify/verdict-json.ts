@@ -1,6 +1,6 @@
 import { stringifyAscii } from '../lib/ascii-json.ts'
 import type { LimitStatus } from './limits/limit-decision.ts'
-import type { LimitName, LimitScope } from './limits/limiter.ts'
+import { textEachLimit } from './limits/limit-texts.ts'
 import type { Verdict } from './verdict.ts'
 import { DENIAL_DETAILS } from './verdict-code.ts'
 
@@ -33,25 +33,15 @@ const STALE_CLOSING = ',"stale":true}'
 function formatLimits(limits: readonly LimitStatus[]): string {
   let members = ''
   for (const { name, scope, limit, remaining, resetSeconds } of limits) {
-    const opening = LIMIT_OPENINGS[scope][name]
-    const separator = members === '' ? '' : ','
-    members += `${separator}${opening}${limit},"remaining":${remaining},"resetSeconds":${resetSeconds}}`
+    const opening = (members === '' ? FIRST_LIMIT : FURTHER_LIMIT)[scope][name]
+    members += `${opening}${limit},"remaining":${remaining},"resetSeconds":${resetSeconds}`
   }
-  return `,"limits":[${members}]`
+  return `${members}}]`
 }
 
-const LIMIT_OPENINGS = { key: limitOpenings('key'), tenant: limitOpenings('tenant') } as const
-
-function limitOpenings(scope: LimitScope): Readonly<Record<LimitName, string>> {
-  const opening = (name: LimitName): string => `{"name":"${name}","scope":"${scope}","limit":`
-  return {
-    second: opening('second'),
-    minute: opening('minute'),
-    hour: opening('hour'),
-    day: opening('day'),
-    month: opening('month'),
-  }
-}
+/** Up to the limit itself. */
+const FIRST_LIMIT = textEachLimit((scope, name) => `,"limits":[{"name":"${name}","scope":"${scope}","limit":`)
+const FURTHER_LIMIT = textEachLimit((scope, name) => `},{"name":"${name}","scope":"${scope}","limit":`)
 
 function formatCredits(remaining: number): string {
   return `,"credits":{"remaining":${remaining}}`

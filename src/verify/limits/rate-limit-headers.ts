@@ -1,4 +1,5 @@
 import type { LimitStatus } from './limit-decision.ts'
+import { textEachLimit } from './limit-texts.ts'
 
 /** Values of the `RateLimit-Policy` and `RateLimit` fields. */
 export interface RateLimitFields {
@@ -18,11 +19,20 @@ export function formatRateLimit(limits: readonly LimitStatus[]): RateLimitFields
   if (limits.length === 0) return null
   let policy = ''
   let rateLimit = ''
-  for (const limit of limits) {
-    const name = limit.scope === 'tenant' ? `"tenant-${limit.name}"` : `"${limit.name}"`
-    const separator = policy === '' ? '' : ', '
-    policy += `${separator}${name};q=${limit.limit};w=${limit.windowSeconds}`
-    rateLimit += `${separator}${name};r=${limit.remaining};t=${limit.resetSeconds}`
+  for (const { scope, name, limit, windowSeconds, remaining, resetSeconds } of limits) {
+    const texts = policy === '' ? FIRST : FURTHER
+    policy += `${texts.policy[scope][name]}${limit};w=${windowSeconds}`
+    rateLimit += `${texts.rateLimit[scope][name]}${remaining};t=${resetSeconds}`
   }
   return { policy, rateLimit }
+}
+
+const FIRST = writeOpenings('')
+const FURTHER = writeOpenings(', ')
+
+/** Of the members of both lists, up to their first number. */
+function writeOpenings(separator: string) {
+  const write = (parameter: string) =>
+    textEachLimit((scope, name) => `${separator}"${scope === 'tenant' ? 'tenant-' : ''}${name}";${parameter}=`)
+  return { policy: write('q'), rateLimit: write('r') }
 }
