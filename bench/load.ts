@@ -92,7 +92,8 @@ async function runOpen(connections: LoadConnection[], order: LoadOrder, ratePerS
 
   function dispatch(): void {
     while (due.length > 0) {
-      const connection = idle.pop()
+      // The one that was idle for longest: a connection that is never used is closed by the server.
+      const connection = idle.shift()
       if (connection === undefined) return
       const first = due.shift()
       if (first === undefined) return

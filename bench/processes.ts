@@ -1,10 +1,10 @@
 import { type ChildProcess, fork, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createInterface } from 'node:readline'
-import packageJson from '../package.json' with { type: 'json' }
 import { LOAD_BEGINS, type LoadOrder, type LoadResult, SHARES_MACHINE } from './load-order.ts'
 import { settle } from './machine.ts'
 import type { ProcessReport } from './servers/report-process.ts'
+import { START_ENV, START_FLAGS } from './start-command.ts'
 
 /** The processes of the bench. All of them end with it. */
 export interface ServerUnderTest {
@@ -27,19 +27,17 @@ export interface ServerStart {
 }
 
 const directory = import.meta.dirname
-/** Those that `npm start` gives to V8: all servers run with them, the ones that ours is compared with too. */
-const START_FLAGS = packageJson.scripts.start.split(' ').filter((word) => word.includes('='))
 /** A full collection of a large heap takes a second or two. */
 const ANSWER_MAX_MS = 30_000
 const ADDRESS = /http:\/\/127\.0\.0\.1:(\d+)/
 
-/** Resolves when the server has printed its address. */
+/** As `npm start` would, those too that ours is compared with. Resolves when the server has printed its address. */
 export async function startServer(start: ServerStart): Promise<ServerUnderTest> {
   const { file, args = [], nodeArgs = [], env = {}, sharesMachine = false, isPinned = true } = start
   const reporter = ['--import', `${directory}/servers/report-process.ts`]
   const child = spawn(process.execPath, [...START_FLAGS, ...reporter, ...nodeArgs, file, ...args], {
     stdio: ['ignore', 'pipe', 'inherit', 'ipc'],
-    env: { ...process.env, ...env },
+    env: { ...process.env, ...START_ENV, ...env },
   })
   if (isPinned) settle(child.pid, 'server', sharesMachine)
   const { stdout } = child
@@ -90,12 +88,15 @@ export interface LoadProcess {
 export function startLoad(sharesMachine = false): LoadProcess {
   const child = fork(`${directory}/load.ts`, sharesMachine ? [SHARES_MACHINE] : [])
   settle(child.pid, 'load', sharesMachine)
+  const ended = once(child, 'exit').then(([code]) => Promise.reject(new Error(`The load ended with ${code}.`)))
+  ended.catch(() => undefined)
+  const hear = () => Promise.race([once(child, 'message'), ended])
   return {
     async run(order, server) {
       child.send(order)
-      const [begins] = await once(child, 'message')
+      const [begins] = await hear()
       if (begins !== LOAD_BEGINS) throw new Error('The load did not begin.')
-      const resulted = once(child, 'message')
+      const resulted = hear()
       const before = await server.report('cpu')
       const [result]: LoadResult[] = await resulted
       const after = await server.report('cpu')
@@ -113,7 +114,7 @@ export function startLoad(sharesMachine = false): LoadProcess {
 
 /** Runs a file that measures by itself, alone on the servers' processor, and sends one message with what it found. */
 export async function runMeasuringProcess({ file, args = [], nodeArgs = [] }: ServerStart): Promise<unknown> {
-  const child = fork(file, args, { execArgv: [...START_FLAGS, ...nodeArgs] })
+  const child = fork(file, args, { execArgv: [...START_FLAGS, ...nodeArgs], env: { ...process.env, ...START_ENV } })
   settle(child.pid, 'server')
   const failed = once(child, 'exit').then(([code]) => Promise.reject(new Error(`${file} ended with ${code}.`)))
   const [found] = await Promise.race([once(child, 'message'), failed])

@@ -5,11 +5,9 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, onTestFinished, vi } from 'vitest'
-import packageJson from '../../package.json' with { type: 'json' }
+import { START_ENV, START_FLAGS } from '../../bench/start-command.ts'
 
 const MAIN = join(import.meta.dirname, '../../src/main.ts')
-/** What `npm start` tells V8. */
-const V8_FLAGS = packageJson.scripts.start.split(' ').filter((word) => word.includes('='))
 
 // A deadline is for what hangs. A machine that is busy with other things can hold up one start for a minute, and a test
 // starts several.
@@ -64,9 +62,9 @@ export interface ReadyServer extends ServerProcess {
 
 /** Starts a server with these variables and no others. It does not outlive the test. */
 export function spawnServer(env: Readonly<Record<string, string>>): ServerProcess {
-  const child = spawn(process.execPath, [...V8_FLAGS, MAIN], {
+  const child = spawn(process.execPath, [...START_FLAGS, MAIN], {
     stdio: ['ignore', 'pipe', 'pipe'],
-    env: { PATH: process.env.PATH, HOME: process.env.HOME, PORT: '0', ...env },
+    env: { PATH: process.env.PATH, HOME: process.env.HOME, PORT: '0', ...START_ENV, ...env },
   })
   onTestFinished(() => void child.kill('SIGKILL'))
   return new ServerProcess(child)
