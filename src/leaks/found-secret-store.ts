@@ -9,7 +9,7 @@ export interface FoundSecret {
   readonly secretId: string
   readonly key: ApiKeyLifecycle
   readonly secret: FoundToken['secret']
-  /** What the tenant of the key sets. */
+  /** Of what the tenant of the key sets, the policy alone: configurations are large, and there is one for each token. */
   readonly tenantConfig: unknown
 }
 
@@ -34,7 +34,7 @@ const FIND = {
     SELECT encode(secret.hash, 'hex') AS hash, secret.id AS "secretId", secret.activated_at AS "activatedAt",
            secret.retires_at AS "retiresAt", secret.leaked_at AS "leakedAt",
            key.expires_at AS "expiresAt", key.disabled_at AS "disabledAt", key.revoked_at AS "revokedAt",
-           tenant.config AS "tenantConfig"
+           jsonb_strip_nulls(jsonb_build_object('leakPolicy', tenant.config -> 'leakPolicy')) AS "tenantConfig"
       FROM api_key_secrets secret
       JOIN api_keys key ON key.tenant_id = secret.tenant_id AND key.id = secret.api_key_id
       JOIN tenants tenant ON tenant.id = key.tenant_id

@@ -25,6 +25,8 @@ export const TYPE_CHARACTERS_MAX = 256
 /** A longer address is not kept: cut off it would lead elsewhere. */
 const URL_CHARACTERS_MAX = 4_096
 const SOURCE_PATTERN = /^[a-z][a-z_]{0,63}$/
+/** An address that is encoded more often hides something. */
+const DECODED_TIMES_MAX = 4
 /** More than anyone reads at once. */
 const ISSUES_MAX = 100
 
@@ -74,7 +76,7 @@ function readSource(source: unknown): string {
 
 /**
  * An address that can be kept and opened: of a web page, in ASCII, without what may hold secrets. One that has the token in
- * itself is not kept at all.
+ * itself, or may have, is not kept at all.
  */
 function readUrl(text: unknown, token: string): string | null {
   const url = typeof text === 'string' && text.length <= URL_CHARACTERS_MAX ? URL.parse(text) : null
@@ -83,14 +85,26 @@ function readUrl(text: unknown, token: string): string | null {
   url.password = ''
   url.search = ''
   const { href } = url
-  const holdsToken = token !== '' && (href.includes(token) || decode(href).includes(token))
-  return href.length > URL_CHARACTERS_MAX || holdsToken ? null : href
+  return href.length > URL_CHARACTERS_MAX || mayHold(href, token) ? null : href
 }
 
-function decode(href: string): string {
-  try {
-    return decodeURIComponent(href)
-  } catch {
-    return href
+/**
+ * Somebody may have encoded the token, more than once, and beside what cannot be decoded; and the name of a host has lost its
+ * capitals. All of it is compared byte by byte, since an address encodes bytes.
+ */
+function mayHold(href: string, token: string): boolean {
+  if (token === '') return false
+  const sought = Buffer.from(token).toString('latin1').toLowerCase()
+  let text = href
+  for (let times = 0; times < DECODED_TIMES_MAX; times++) {
+    if (text.toLowerCase().includes(sought)) return true
+    const decoded = decodeBytes(text)
+    if (decoded === text) return false
+    text = decoded
   }
+  return true
+}
+
+function decodeBytes(text: string): string {
+  return text.replace(/%[0-9a-f]{2}/gi, (encoded) => String.fromCharCode(Number.parseInt(encoded.slice(1), 16)))
 }

@@ -23,7 +23,7 @@ export const deleteTenant = defineTenantCommand<DeleteTenantInput, string>({
   permission: 'tenants:delete',
   transactionTimeoutMs: TRANSACTION_TIMEOUT_MS,
   tenantOf: ({ id }) => parsePublicIdOf('Tenant', id),
-  async execute({ tx, tenantId, platformTenantId }, { confirmSlug }) {
+  async execute({ tx, now, tenantId, platformTenantId }, { confirmSlug }) {
     const tenant = await lockTenant(tx, tenantId, { toDelete: true })
     if (tenant.isPlatform) {
       throw new KeywardError('CONFLICT', 'The installation is run from this tenant, so it cannot be deleted.')
@@ -32,7 +32,7 @@ export const deleteTenant = defineTenantCommand<DeleteTenantInput, string>({
     if (confirmSlug !== slug) {
       throw validationFailed([{ path: ['confirmSlug'], detail: 'must be the slug of the tenant' }])
     }
-    const keys = await deleteTenantRows(tx, tenantId)
+    const keys = await deleteTenantRows(tx, tenantId, now)
 
     const id = formatPublicId('Tenant', tenantId)
     const entry: AuditEntry = {

@@ -27,11 +27,15 @@ const DELETED_KEYS_MAX = 10_000
 const DELETED_TAG_COUNTS_MAX = 500_000
 
 /**
- * Deletes a tenant with all that belongs to it but the log, and says how many keys it had. Six statements, one more for
+ * Deletes a tenant with all that belongs to it but the log, and says how many keys it had. Seven statements, one more for
  * each ten thousand keys and for each half million counts by tag. What else refers to the tenant or to its keys goes by
  * foreign keys.
+ *
+ * What takes longest comes first, and is nothing that servers still write to: whose counts meet a row that is being deleted
+ * waits, and with it the counts of others.
  */
-export async function deleteTenantRows(tx: Prisma.TransactionClient, id: string): Promise<number> {
+export async function deleteTenantRows(tx: Prisma.TransactionClient, id: string, now: Date): Promise<number> {
+  await deleteTagCounts(tx, id, new Date(now.getTime() - WRITTEN_LATELY_MS))
   let keys = 0
   for (;;) {
     const deleted = await tx.$executeRaw`
@@ -48,18 +52,27 @@ export async function deleteTenantRows(tx: Prisma.TransactionClient, id: string)
   }
   await tx.quotaCount.deleteMany({ where: { subjectId: id } })
   await tx.usageMinute.deleteMany({ where: { tenantId: id } })
-  await deleteTagCounts(tx, id)
+  await deleteTagCounts(tx, id, null)
   await tx.usageTag.deleteMany({ where: { tenantId: id } })
   await tx.tenant.delete({ where: { id }, select: { id: true } })
   return keys
 }
 
-/** There can be more of them than of all the rest: as many for each minute as a tenant has tags. */
-async function deleteTagCounts(tx: Prisma.TransactionClient, tenantId: string): Promise<void> {
+/** Counts of older minutes are written, unless the database was away for longer. */
+const WRITTEN_LATELY_MS = 60 * 60 * 1000
+
+/**
+ * There can be more of them than of all the rest: as many for each minute as a tenant has tags.
+ *
+ * @param before of which minutes; null for all
+ */
+async function deleteTagCounts(tx: Prisma.TransactionClient, tenantId: string, before: Date | null): Promise<void> {
   let deleted: number
   do {
     deleted = await tx.$executeRaw`
       DELETE FROM usage_tag_minutes WHERE ctid = ANY (ARRAY(
-        SELECT ctid FROM usage_tag_minutes WHERE tenant_id = ${tenantId}::uuid LIMIT ${DELETED_TAG_COUNTS_MAX}))`
+        SELECT ctid FROM usage_tag_minutes
+         WHERE tenant_id = ${tenantId}::uuid AND minute < coalesce(${before}::timestamptz, 'infinity')
+         LIMIT ${DELETED_TAG_COUNTS_MAX}))`
   } while (deleted === DELETED_TAG_COUNTS_MAX)
 }

@@ -4,7 +4,7 @@ import { OTHER_TAG, TAGS_PER_DAY_MAX } from '../verify/usage/tag-tally.ts'
 
 /**
  * A tenant has 1000 tags a day, those that came first. They are rows, so that the bound holds for all servers together and
- * through restarts; a flush that brings none that is new finds that out without a lock.
+ * through restarts; a flush that brings none that is new, or none that there is room for, finds that out without a lock.
  */
 
 const FLUSHED_DAY = `(flushed.minute AT TIME ZONE 'UTC')::date`
@@ -13,13 +13,21 @@ const KNOWN_TAG = `
   known.tenant_id = flushed.tenant_id AND known.day = ${FLUSHED_DAY}
     AND known.name = flushed.name AND known.value = flushed.value`
 
-/** Those of tenants that were deleted meanwhile are left out by the join. */
+/** A day that is full stays full, so that no lock is needed to see it. $5 how many tags fill one. */
+const FULL_DAYS = `
+  SELECT tenant_id, day FROM usage_tags
+   WHERE tenant_id = ANY ($1::uuid[])
+     AND day IN (SELECT (minute AT TIME ZONE 'UTC')::date FROM unnest($2::timestamptz[]) AS flushed (minute))
+   GROUP BY tenant_id, day HAVING count(*) >= $5`
+
+/** Those that there may be room for. Those of tenants that were deleted meanwhile are left out by the join. */
 const NEW_TAGS = `
   SELECT flushed.tenant_id, ${FLUSHED_DAY} AS day, flushed.name, flushed.value, min(flushed.place) AS place
     FROM unnest($1::uuid[], $2::timestamptz[], $3::text[], $4::text[])
          WITH ORDINALITY AS flushed (tenant_id, minute, name, value, place)
     JOIN tenants tenant ON tenant.id = flushed.tenant_id
    WHERE flushed.name <> '' AND NOT EXISTS (SELECT FROM usage_tags known WHERE ${KNOWN_TAG})
+     AND (flushed.tenant_id, ${FLUSHED_DAY}) NOT IN (${FULL_DAYS})
    GROUP BY 1, 2, 3, 4`
 
 /** Any number that nothing else locks together with a second one. */
@@ -72,7 +80,7 @@ export async function addTagCounts(client: pg.PoolClient, usages: readonly TagUs
     usages.map(({ tag }) => tag.name),
     usages.map(({ tag }) => tag.value),
   ]
-  await client.query(LOCK_TENANTS_OF_NEW_TAGS, tags)
+  await client.query(LOCK_TENANTS_OF_NEW_TAGS, [...tags, TAGS_PER_DAY_MAX])
   await client.query(ADD_NEW_TAGS, [...tags, TAGS_PER_DAY_MAX])
   await client.query(ADD_TAG_COUNTS, [
     ...tags,

@@ -90,6 +90,11 @@ describe('the address', () => {
     [`https://example.com/${TOKEN}`, null],
     [`https://example.com/#${TOKEN}`, null],
     [`https://example.com/${TOKEN.replace('_', '%5F')}`, null],
+    [`https://example.com/${TOKEN.replace('_', '%5F')}/%`, null],
+    [`https://example.com/${TOKEN.replace('_', '%5F')}/%E0`, null],
+    [`https://example.com/${TOKEN.replace('_', '%25255F')}`, null],
+    [`https://${TOKEN.replaceAll('_', '%5F')}.org/a`, null],
+    ['https://example.com/100%25/%E4%BD%A0', 'https://example.com/100%25/%E4%BD%A0'],
   ])('%s is kept as %s', (url, kept) => {
     expect(readOne({ url })?.place.url).toBe(kept)
   })

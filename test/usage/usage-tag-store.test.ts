@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import { setTimeout as sleep } from 'node:timers/promises'
 import pg from 'pg'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { createPool } from '../../src/db/pool.ts'
@@ -210,4 +211,25 @@ test('of a tenant that was deleted meanwhile nothing is kept, and the others are
   expect(await readTags(deleted)).toEqual([])
   const { rows } = await owner.query('SELECT FROM usage_tags WHERE tenant_id = $1', [deleted])
   expect(rows).toEqual([])
+})
+
+test('a tenant whose day is full waits for nobody, though it goes on bringing new tags', async () => {
+  const tenantId = await insertTenant()
+  const store = createUsageStore(pools[0])
+  await store.write(flushOf(tenantId, makeTags(1_000)))
+  const other = await owner.connect()
+  try {
+    await other.query('BEGIN')
+    // All locks that a flush of new tags could take.
+    await other.query('SELECT pg_advisory_xact_lock(7627111, lock) FROM generate_series(0, 255) AS lock')
+    await store.write(flushOf(tenantId, [ORDERS]))
+    const late = store.write(flushOf(tenantId, [ORDERS], { minute: MIDNIGHT }))
+    const waits = Symbol()
+    expect(await Promise.race([late, sleep(100, waits)])).toBe(waits)
+    await other.query('ROLLBACK')
+    await late
+  } finally {
+    other.release()
+  }
+  expect(sumOf(await readTags(tenantId))).toBe(1_001)
 })
