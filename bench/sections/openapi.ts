@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process'
-import { setPriority } from 'node:os'
+import { availableParallelism, setPriority } from 'node:os'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { orderOnce, runValid } from '../app-under-test.ts'
 import { appServer, prepareDatabase } from '../bench-database.ts'
 import { logIn, sendGraphQL, writeOperation } from '../graphql-client.ts'
@@ -11,9 +12,9 @@ import type { BenchContext, Section, SectionResult } from '../section.ts'
 import { median } from '../statistics.ts'
 
 /**
- * What verifications feel of a large OpenAPI document: they are sent at fixed instants, alone, beside a program that
- * computes, which takes no more than its part of the processors, and while one document after the other is analysed,
- * generated from and imported. The tenant that imports is not that of the keys, whose snapshots
+ * What verifications feel of a large OpenAPI document: they are sent at fixed instants, alone, beside programs that
+ * compute, which take no more than their part of the processors, and while one document after the other is analysed,
+ * generated from and imported, or a catalogue of scopes is changed. The tenant that imports is not that of the keys, whose snapshots
  * an import of their own tenant drops.
  */
 export const openApiSection: Section = {
@@ -81,9 +82,11 @@ const IMPORT = `mutation Import($input: ScopesImportInput!) {
 /** What goes on while verifications are measured. */
 interface Company {
   readonly name: string
-  readonly kind: 'nothing' | 'neighbour' | 'documents'
+  readonly kind: 'nothing' | 'neighbours' | 'documents'
   /** With documents: what is sent, one after the other, again and again. */
   readonly bodies: readonly Buffer[]
+  /** From one to the next, at least, in milliseconds. */
+  readonly everyMs?: number
   /** What every answer has in it. */
   readonly proof: string
 }
@@ -107,19 +110,20 @@ async function measure(
     CONNECTIONS,
   )
 
-  async function holdRound({ kind, bodies, proof }: Company): Promise<Round> {
+  async function holdRound({ kind, bodies, proof, everyMs = 0 }: Company): Promise<Round> {
     let isOver = false
     let documents = 0
-    const stopNeighbour = kind === 'neighbour' ? startNeighbour() : () => {}
+    const stopNeighbours = kind === 'neighbours' ? startNeighbours() : () => {}
     const keepSending = async (): Promise<void> => {
       for (let body = bodies[0]; body !== undefined && !isOver; body = bodies[documents % bodies.length]) {
-        requireProof(await send(body), proof)
+        const [answer] = await Promise.all([send(body), sleep(everyMs)])
+        requireProof(answer, proof)
         documents++
       }
     }
     const verifying = runValid(load, order, server).finally(() => {
       isOver = true
-      stopNeighbour()
+      stopNeighbours()
     })
     // What fails of either is told when both have ended.
     const [measured, sent] = await Promise.allSettled([verifying, keepSending()])
@@ -144,7 +148,7 @@ async function measure(
 
 function describe(companies: readonly Company[], measured: readonly (readonly Round[])[]): SectionResult {
   const column = (place: number, pick: (round: Round) => number): number => median((measured[place] ?? []).map(pick))
-  const neighbour = column(NEIGHBOUR, ({ p99Ms }) => p99Ms)
+  const neighbours = column(NEIGHBOURS, ({ p99Ms }) => p99Ms)
   return {
     tables: [
       {
@@ -162,14 +166,14 @@ function describe(companies: readonly Company[], measured: readonly (readonly Ro
     targets: companies.flatMap(({ name, kind }, place) => {
       if (kind !== 'documents') return []
       const p99 = column(place, ({ p99Ms }) => p99Ms)
-      const text = `p99 ${name} ≤ ${P99_TIMES_MOST} × beside a neighbour or ≤ ${P99_MS_MOST} ms: ${p99.toFixed(2)} ms, ${(p99 / neighbour).toFixed(1)} ×`
-      return [{ text, isMet: p99 <= Math.max(P99_TIMES_MOST * neighbour, P99_MS_MOST) }]
+      const text = `p99 ${name} ≤ ${P99_TIMES_MOST} × beside programs that compute or ≤ ${P99_MS_MOST} ms: ${p99.toFixed(2)} ms, ${(p99 / neighbours).toFixed(1)} ×`
+      return [{ text, isMet: p99 <= Math.max(P99_TIMES_MOST * neighbours, P99_MS_MOST) }]
     }),
   }
 }
 
 /** Where it stands among the companies. */
-const NEIGHBOUR = 1
+const NEIGHBOURS = 1
 
 function prepareCompanies(tenantId: string): readonly Company[] {
   const document = makeOpenApiDocument(OPERATIONS, DOCUMENT_BYTES)
@@ -183,16 +187,17 @@ function prepareCompanies(tenantId: string): readonly Company[] {
   })
   return [
     { name: 'alone', kind: 'nothing', bodies: [], proof: '' },
-    { name: 'beside a program that computes', kind: 'neighbour', bodies: [], proof: '' },
+    { name: 'beside programs that compute', kind: 'neighbours', bodies: [], proof: '' },
     openApi('while documents are analysed', ANALYSE, { tenantId, document }),
     openApi('while scopes are generated', GENERATE, generate),
     openApi('while they are imported', GENERATE, { ...generate, import: true }),
     {
-      name: `while ${SCOPES} scopes are changed`,
+      name: `while ${SCOPES} scopes are changed each second`,
       kind: 'documents',
       // In turns, so that every row is written each time.
       bodies: ['one', 'another'].map((text) => writeScopesImport(tenantId, text)),
       proof: '"failed":0',
+      everyMs: 1_000,
     },
   ]
 }
@@ -202,11 +207,15 @@ function writeScopesImport(tenantId: string, description: string): Buffer {
   return writeOperation(IMPORT, { input: { tenantId, document: { version: '1.0.0', scopes } } })
 }
 
-/** A program that has nothing to do with the server and never rests. Returns what ends it. */
-function startNeighbour(): () => void {
-  const neighbour = spawn(process.execPath, ['-e', 'for (;;) {}'], { stdio: 'ignore' })
-  if (neighbour.pid !== undefined) setPriority(neighbour.pid, NEIGHBOUR_PRIORITY)
-  return () => neighbour.kill('SIGKILL')
+/** Programs that have nothing to do with the server and never rest, one for each processor. Returns what ends them. */
+function startNeighbours(): () => void {
+  const neighbours = Array.from({ length: availableParallelism() }, () =>
+    spawn(process.execPath, ['-e', 'for (;;) {}'], { stdio: 'ignore' }),
+  )
+  for (const { pid } of neighbours) if (pid !== undefined) setPriority(pid, NEIGHBOUR_PRIORITY)
+  return () => {
+    for (const neighbour of neighbours) neighbour.kill('SIGKILL')
+  }
 }
 
 async function makeTenant(send: (body: Buffer) => Promise<string>): Promise<string> {
