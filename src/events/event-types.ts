@@ -74,7 +74,7 @@ export const EVENT_TYPES = {
     data: quota.extend({ thresholdPercent: z.int() }),
   },
   'quota.reached': {
-    description: 'A quota is used up, or what is left of it was too little for a request.',
+    description: 'A quota is used up, or nearly, and what is left of it was too little for a request.',
     data: quota,
   },
   'credits.low': {
@@ -82,7 +82,7 @@ export const EVENT_TYPES = {
     data: credits.extend({ thresholdPercent: z.int() }),
   },
   'credits.exhausted': {
-    description: 'The credits of a key are spent, or what is left of them was too little for a request.',
+    description: 'The credits of a key are spent, or nearly, and what is left of them was too little for a request.',
     data: credits,
   },
   'api_key.disabled': {

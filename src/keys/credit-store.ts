@@ -3,6 +3,7 @@ import type pg from 'pg'
 import type { EventData } from '../events/event-types.ts'
 import { formatPublicId } from '../public-id.ts'
 import type { CreditStore } from '../verify/limits/credit-lease.ts'
+import { REFUSAL_COUNTS_FROM_PERCENT } from '../verify/limits/warning-threshold.ts'
 
 interface LeaseRow {
   readonly granted: string
@@ -25,9 +26,10 @@ const ANSWER_DEADLINE_MS = 2_000
  * Where periods begin and end comes with the request. PostgreSQL has another opinion than `lib/calendar.ts` of midnights
  * that come twice or not at all, and of short names of zones such as CET: there a refill would come twice, or late.
  *
- * What the lease brings the credits to is told with it: that few are left, or none, or too few for the least of those who
- * wait, unless its cost exceeds all that there were. The row remembers what was told, until a refill that raises (or a set
- * or a top-up) begins anew with another base.
+ * What the lease brings the credits to is told with it: that few are left, or none, or near the end too few for the least
+ * of those who wait (`isReachedByRefusal` states the rule). The row remembers what was told, until a refill that raises (or
+ * a set or a top-up) begins anew with another base. More than the base is there where a server of an earlier version has
+ * changed the credits, or where a lease from before a top-up came back: then that is the base.
  *
  * $1 key · $2 now · $3 returned · $4 its epoch · $5 need · $6 want · $7 to $10 first and next day, first and next month
  * $11 percent spent when it is time to warn, 0 for never · $12 ids of the two events · $13 correlation id · $14 what both
@@ -52,17 +54,18 @@ const LEASE = {
     ), filled AS (
       SELECT *, CASE WHEN raised THEN refill_amount ELSE remaining END AS stored,
              CASE WHEN raised THEN epoch + 1 ELSE epoch END AS new_epoch,
-             CASE WHEN raised THEN refill_amount ELSE base END AS new_base,
+             CASE WHEN raised THEN refill_amount ELSE greatest(base, remaining) END AS new_base,
              CASE WHEN raised THEN NULL ELSE low_told_units END AS low_told,
              NOT raised AND exhausted_told AS was_exhausted
         FROM refilled
     ), taken AS (
       SELECT *, CASE WHEN stored < $5::bigint THEN 0 ELSE least(stored, $6::bigint) END AS granted,
-             CASE WHEN $11::int > 0 AND new_base > 0 THEN new_base * (100 - $11::int) / 100 END AS low_units
+             CASE WHEN $11::int > 0 AND new_base > 0 THEN new_base * (100 - $11::int) / 100 END AS low_units,
+             $5::bigint <= new_base AND stored <= new_base * (100 - ${REFUSAL_COUNTS_FROM_PERCENT}) / 100 AS refusal_counts
         FROM filled
     ), judged AS (
       SELECT *, coalesce(stored - granted <= low_units AND (low_told IS NULL OR low_units < low_told), false) AS is_low,
-             NOT was_exhausted AND (stored = granted OR granted = 0 AND $5::bigint <= new_base) AS is_exhausted
+             NOT was_exhausted AND (stored = granted OR granted = 0 AND refusal_counts) AS is_exhausted
         FROM taken
     ), leased AS (
       UPDATE api_key_credits credits

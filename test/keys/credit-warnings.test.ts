@@ -1,3 +1,5 @@
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import pg from 'pg'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { createPool, type DatabasePool } from '../../src/db/pool.ts'
@@ -11,6 +13,7 @@ import { type CreditOptions, type Query, seedKey, seedTenant } from '../verify/e
 
 const NOW_MS = Date.parse('2026-03-04T12:00:00Z')
 const DAY_MS = 86_400_000
+const MIGRATION = join(import.meta.dirname, '../../prisma/migrations/20261128033001_credit_base/migration.sql')
 const DAILY = { amount: 10, refill: { amount: 10, every: 'DAY' }, refilledAt: NOW_MS } as const
 let database: TestDatabase
 let owner: pg.Pool
@@ -116,12 +119,24 @@ test('many servers that lease at once tell once', async () => {
 })
 
 describe('a request that is refused', () => {
-  test('exhausts what is too little for it', async () => {
+  test('exhausts near the end what is too little for it, once', async () => {
     const { lease, told } = await seedCredits({ amount: 10 })
-    await lease(7)
+    await lease(8)
     await lease(5, { need: 5 })
     await lease(5, { need: 5 })
-    expect(await told()).toEqual(['exhausted 3/10'])
+    await lease(2)
+    expect(await told()).toEqual(['low 2/10', 'exhausted 2/10'])
+  })
+
+  test('says nothing while much is left, and the end is told when it comes', async () => {
+    const { lease, told } = await seedCredits({ amount: 100 })
+    await lease(40)
+    await lease(80, { need: 80 })
+    await lease(39)
+    await lease(80, { need: 80 })
+    expect(await told()).toEqual([])
+    await lease(21)
+    expect(await told()).toEqual(['low 0/100', 'exhausted 0/100'])
   })
 
   test('says nothing when it costs more than there ever was', async () => {
@@ -190,4 +205,37 @@ test('a lease of a key that spends no credits tells nothing', async () => {
   await query('DELETE FROM api_key_credits WHERE api_key_id = $1', [keyId])
   expect(await lease(1)).toMatchObject({ granted: 0, stored: 0, epoch: 0 })
   expect(await told()).toEqual([])
+})
+
+test('more than the base is the base: a server of an earlier version knew of none', async () => {
+  const { lease, keyId, told } = await seedCredits({ amount: 10 })
+  await query('UPDATE api_key_credits SET base = 0 WHERE api_key_id = $1', [keyId])
+  await lease(7)
+  await lease(1)
+  expect(await told()).toEqual(['low 2/10'])
+})
+
+describe('the upgrade to the first version that tells', () => {
+  async function seedUpgraded(credits: CreditOptions) {
+    const seeded = await seedCredits(credits)
+    await query('UPDATE api_key_credits SET base = 0 WHERE api_key_id = $1', [seeded.keyId])
+    await query(await readFile(MIGRATION, 'utf8'))
+    return seeded
+  }
+
+  test('finds credits that are gone told of, until a refill', async () => {
+    const gone = { ...DAILY, amount: 0 }
+    const { lease, told } = await seedUpgraded(gone)
+    await lease(1)
+    expect(await told()).toEqual([])
+    await lease(10, { nowMs: NOW_MS + DAY_MS })
+    expect(await told()).toEqual(['low 0/10', 'exhausted 0/10'])
+  })
+
+  test('takes what is there, or what a refill brings, for the base', async () => {
+    const { lease, told } = await seedUpgraded({ ...DAILY, amount: 3 })
+    await lease(1)
+    await lease(2)
+    expect(await told()).toEqual(['low 2/10', 'exhausted 0/10'])
+  })
 })

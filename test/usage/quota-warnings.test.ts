@@ -195,10 +195,11 @@ describe('a limit that changes within the period', () => {
 
 test('a denial reaches a limit that the count never gets to', async () => {
   const { flush, told } = await seedNode()
-  await flush({ delta: 7, isRefused: true })
-  expect(await told()).toEqual(['reached 7/10'])
-  await flush({ delta: 3, isRefused: true })
-  expect(await told()).toEqual(['reached 7/10', 'warning 10/10'])
+  await flush({ delta: 8 })
+  await flush({ delta: 1, isRefused: true })
+  expect(await told()).toEqual(['warning 8/10', 'reached 9/10'])
+  await flush({ delta: 1, isRefused: true })
+  expect(await told()).toEqual(['warning 8/10', 'reached 9/10'])
 })
 
 test('a limit of 0 is reached with the first denial, and never warned of', async () => {

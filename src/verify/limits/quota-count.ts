@@ -1,6 +1,7 @@
 import type { CalendarPeriod, CalendarUnit, ZoneCalendar } from '../../lib/calendar.ts'
 import { type Limiter, type LimitRule, NOT_LOADED } from './limiter.ts'
 import type { PeriodCount, QuotaLedger } from './quota-ledger.ts'
+import { isReachedByRefusal } from './warning-threshold.ts'
 
 /**
  * The limit per day or per month of one subject: counts of calendar periods, of which storage has the durable part
@@ -65,12 +66,10 @@ export class QuotaCount implements Limiter {
     this.#ledger.count(this.#current, cost)
   }
 
-  /**
-   * A request was denied for want of room. That makes the limit reached, also when what is left of it is too little for
-   * any request and the count never gets there. What exceeds the limit by itself says nothing about what is used.
-   */
+  /** A request was denied for want of room. Near the end that makes the limit reached: the count may never get there. */
   refuse(rule: LimitRule, units: number): void {
-    if (this.#current !== null && (units <= rule.limit || rule.limit === 0)) this.#ledger.refuse(this.#current)
+    const count = this.#current
+    if (count !== null && isReachedByRefusal(rule.limit, count.used, units)) this.#ledger.refuse(count)
   }
 
   resetMs(rule: LimitRule, _steadyMs: number, clockMs: number): number {

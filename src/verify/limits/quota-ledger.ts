@@ -20,7 +20,7 @@ export interface PeriodCount {
   /** What was last in force for it, -1 and 0 before anything was. */
   limit: number
   warningPercent: number
-  /** The highest limit for which something was denied, -1 for none. */
+  /** The last limit that was reached by a denial, -1 for none. */
   refusedLimit: number
 }
 
@@ -39,7 +39,7 @@ export interface QuotaDelta {
   readonly limit: number
   /** 0: no warning. */
   readonly warningPercent: number
-  /** Whether this limit has denied anything. */
+  /** Whether this very limit was reached by a denial, whatever the sum is. */
   readonly isRefused: boolean
 }
 
@@ -108,9 +108,9 @@ export class QuotaLedger {
     count.pending += cost
   }
 
-  /** Notes, for the next flush, that the limit in force has denied something. Once for each limit: it is denied for long. */
+  /** Notes, for the next flush, that a denial has reached the limit in force. Once for each limit: it is denied for long. */
   refuse(count: PeriodCount): void {
-    if (count.limit <= count.refusedLimit) return
+    if (count.limit === count.refusedLimit) return
     count.refusedLimit = count.limit
     if (!count.isDirty) this.#markDirty(count)
   }
@@ -163,7 +163,7 @@ export class QuotaLedger {
       count.inFlight = pending
       count.pending = 0
       count.isDirty = false
-      const isRefused = count.refusedLimit >= limit
+      const isRefused = count.refusedLimit === limit
       return { scope, subjectId, unit, periodId, delta: pending, limit, warningPercent, isRefused }
     })
     this.#sequence++

@@ -67,15 +67,20 @@ describe('a key with a quota of 10 a day', () => {
     expect(await typesOf(tenantId)).toEqual(['quota.warning', 'quota.reached'])
   })
 
-  test('is reached when the rest is too little for a request, and not by one that could never fit', async () => {
+  test('is reached once when near the end the rest is too little, and not by a request that could never fit', async () => {
     const tenantId = await seedTenant(query)
     const key = await seedKey(query, tenantId, { config: { perDay: 10 } })
     expect(await client.codeOf({ key: key.token, cost: 11 })).toBe('QUOTA_EXCEEDED')
     await app.flushUsage()
     expect(await typesOf(tenantId)).toEqual([])
-    expect(await client.flood(times(2, { key: key.token, cost: 7 }))).toEqual({ VALID: 1, QUOTA_EXCEEDED: 1 })
-    await app.flushUsage()
-    expect(await toldOf(tenantId)).toMatchObject([{ type: 'quota.reached', payload: { used: 7 } }])
+    for (let i = 0; i < 2; i++) {
+      await client.flood(times(4, { key: key.token, cost: 3 }))
+      await app.flushUsage()
+    }
+    expect(await toldOf(tenantId)).toMatchObject([
+      { type: 'quota.warning', payload: { used: 9 } },
+      { type: 'quota.reached', payload: { used: 9 } },
+    ])
   })
 
   test('is not told of again by a server that starts anew', async () => {
@@ -91,6 +96,22 @@ describe('a key with a quota of 10 a day', () => {
     await next.stop()
     expect(await typesOf(tenantId)).toEqual(['quota.warning', 'quota.reached'])
   })
+})
+
+test('one large request that is denied is not taken for the end of a quota, which is told when it comes', async () => {
+  const tenantId = await seedTenant(query)
+  const { token } = await seedKey(query, tenantId, { config: { perDay: 100 } })
+  const answers: unknown[] = []
+  for (const cost of [40, 80, 1]) answers.push(await client.codeOf({ key: token, cost }))
+  expect(answers).toEqual(['VALID', 'QUOTA_EXCEEDED', 'VALID'])
+  await app.flushUsage()
+  expect(await toldOf(tenantId)).toEqual([])
+  await client.ask({ key: token, cost: 59 })
+  await app.flushUsage()
+  expect(await toldOf(tenantId)).toMatchObject([
+    { type: 'quota.warning', payload: { used: 100 } },
+    { type: 'quota.reached', payload: { used: 100 } },
+  ])
 })
 
 test('the quota of all keys of a tenant together is told of without a key', async () => {

@@ -118,13 +118,36 @@ describe('a denial by a quota', () => {
     expect(flush()).toEqual([])
   })
 
-  test('counts when something is left that is too little', () => {
-    const { decide, loadFor, flush } = openWith(7)
+  test('counts when near the end something is left that is too little', () => {
+    const { decide, loadFor, flush } = openWith(8)
     const plan = makePlan({ key: { perDay: 10 } })
     loadFor(plan)
     decide(plan, 5)
-    decide(plan, 2)
-    expect(flush()).toMatchObject([{ ...day, delta: 2 }])
+    decide(plan, 1)
+    expect(flush()).toMatchObject([{ ...day, delta: 1 }])
+  })
+
+  test('does not count when much is left that is too little, and the next one near the end does', () => {
+    const { decide, loadFor, flush } = openWith(40)
+    const plan = makePlan({ key: { perDay: 100 } })
+    loadFor(plan)
+    decide(plan, 80)
+    expect(flush()).toEqual([])
+    decide(plan, 40)
+    decide(plan, 80)
+    expect(flush()).toMatchObject([{ ...day, delta: 40 }])
+  })
+
+  test('counts for the limit that denied only, and not for a lower one that comes and admits before the flush', () => {
+    const { decide, loadFor, flush } = openWith(80)
+    const plan = makePlan({ key: { perDay: 100 } })
+    loadFor(plan)
+    decide(plan, 30)
+    const lowered = makePlan({ key: { perDay: 90 } })
+    decide(lowered, 1)
+    expect(flush()).toMatchObject([{ limit: 90, delta: 1, isRefused: false }])
+    decide(lowered, 30)
+    expect(flush()).toMatchObject([{ ...day, limit: 90 }])
   })
 
   test('does not count when the cost exceeds the limit itself, unless that is 0', () => {
@@ -151,7 +174,7 @@ describe('a denial by a quota', () => {
   })
 
   test('is kept in memory until it is written, and what counts after it is written once', () => {
-    const { decide, loadFor, limits, clock } = openWith(7)
+    const { decide, loadFor, limits, clock } = openWith(8)
     const plan = makePlan({ key: { perDay: 10 } })
     loadFor(plan)
     decide(plan, 5)

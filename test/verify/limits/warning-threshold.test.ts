@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { computeWarningThreshold } from '../../../src/verify/limits/warning-threshold.ts'
+import { computeWarningThreshold, isReachedByRefusal } from '../../../src/verify/limits/warning-threshold.ts'
 
 test.each([
   [10, 80, 8],
@@ -30,3 +30,19 @@ test('it is the least number of units that is the percentage or more, and within
     }),
   )
 })
+
+test.each([
+  [100, 41, 80, false],
+  [100, 79, 30, false],
+  [100, 80, 30, true],
+  [100, 80, 101, false],
+  [10, 9, 3, true],
+  [3, 2, 2, false],
+  [0, 0, 1, true],
+  [0, 5, 7, true],
+])(
+  'a limit of %i of which %i are used and a cost of %i that is denied: reached is %s',
+  (limit, used, units, isReached) => {
+    expect(isReachedByRefusal(limit, used, units)).toBe(isReached)
+  },
+)
