@@ -28,7 +28,6 @@ export const memorySection: Section = {
 const FILLS = [
   { cacheKeys: 10_000, asked: 10_000 },
   { cacheKeys: 10_000, asked: 30_000 },
-  { cacheKeys: 30_000, asked: 30_000 },
   { cacheKeys: CACHE_KEYS_DEFAULT, asked: CACHE_KEYS_DEFAULT },
   { cacheKeys: CACHE_KEYS_DEFAULT, asked: 3 * CACHE_KEYS_DEFAULT },
 ] as const
