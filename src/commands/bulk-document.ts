@@ -11,6 +11,8 @@ export const BULK_ROWS_MAX = 10_000
 export const BULK_DOCUMENT_BYTES_MAX = 10 * 1024 * 1024
 /** Rows that are read and written by one statement each; others have their turn between two chunks. */
 export const BULK_CHUNK_ROWS = 500
+/** Hashed in one go, or as many more as a chunk of rows has. */
+const BYTES_PER_TURN = 256 * 1024
 /** Ten thousand rows take a few seconds; on a busy database more. */
 export const BULK_TRANSACTION_TIMEOUT_MS = 60_000
 
@@ -49,11 +51,16 @@ export function readDocumentRows(document: unknown, listName: string): readonly 
 export async function hashDocument(document: unknown): Promise<string> {
   const hash = createHash('sha256')
   let bytes = 0
+  let bytesOfTurn = 0
   for (const text of writeJsonInParts(document)) {
-    await yieldToOthers()
-    bytes += Buffer.byteLength(text)
     hash.update(text)
+    bytesOfTurn += Buffer.byteLength(text)
+    if (bytesOfTurn < BYTES_PER_TURN) continue
+    bytes += bytesOfTurn
+    bytesOfTurn = 0
+    await yieldToOthers()
   }
+  bytes += bytesOfTurn
   if (bytes > BULK_DOCUMENT_BYTES_MAX) {
     const detail = `has ${bytes} bytes; at most ${BULK_DOCUMENT_BYTES_MAX} are accepted, so send it in parts`
     throw validationFailed([{ path: [...DOCUMENT_PATH], detail }])

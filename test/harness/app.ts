@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { Writable } from 'node:stream'
-import pg from 'pg'
+import type pg from 'pg'
 import { type App, createApp } from '../../src/app.ts'
 import { readConfig } from '../../src/config.ts'
 import type { FirstStart } from '../../src/installation/first-start.ts'
@@ -8,6 +8,7 @@ import { createLogger } from '../../src/lib/logger.ts'
 import type { RandomBytes } from '../../src/lib/random.ts'
 import { createTestDatabase, type TestDatabase } from './database.ts'
 import { createManualClock, type ManualClock } from './manual-clock.ts'
+import { openOwnerPool } from './store-database.ts'
 
 export interface TestAppOptions {
   /** Environment variables over the defaults of tests. */
@@ -71,8 +72,7 @@ export async function startTestApp(options: TestAppOptions = {}): Promise<TestAp
     onStatement: (sql) => statements.push(sql),
   })
   const { port } = await app.listen()
-  const owner = new pg.Pool({ connectionString: database.ownerUrl, max: 2 })
-  owner.on('error', () => {})
+  const owner = openOwnerPool(database)
 
   return {
     baseUrl: `http://127.0.0.1:${port}`,

@@ -1,40 +1,33 @@
 import { randomUUID } from 'node:crypto'
 import fc from 'fast-check'
-import pg from 'pg'
+import type pg from 'pg'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { createPool } from '../../src/db/pool.ts'
 import { createCreditStore } from '../../src/keys/credit-store.ts'
 import { getZoneCalendar } from '../../src/lib/calendar.ts'
 import type { CreditStore, LeaseTerms } from '../../src/verify/limits/credit-lease.ts'
 import { computeRefill, type RefillInterval } from '../../src/verify/limits/credit-refill.ts'
-import { createTestDatabase, type TestDatabase } from '../harness/database.ts'
+import { createStoreDatabase, type StoreDatabase } from '../harness/store-database.ts'
 import { creditStoreContract } from '../verify/limits/credit-store-contract.ts'
 import type { CreditTerms } from '../verify/limits/memory-credit-store.ts'
 
 const TENANT = randomUUID()
 const UTC = termsIn('UTC')
-let database: TestDatabase
+let database: StoreDatabase
 let owner: pg.Pool
 let pool: pg.Pool
 let store: CreditStore
 
 beforeAll(async () => {
-  database = await createTestDatabase()
-  owner = new pg.Pool({ connectionString: database.ownerUrl, max: 4 })
-  // The database may be dropped before the last good-bye has arrived.
-  owner.on('error', () => {})
-  pool = createPool({ url: database.url, log: { warn: () => undefined } })
+  database = await createStoreDatabase()
+  owner = database.owner
+  pool = database.openPool()
   store = createCreditStore(pool)
   await owner.query(
     `INSERT INTO tenants (id, slug, name, key_prefix, created_at, updated_at) VALUES ($1, 'acme', 'acme', 'acme', now(), now())`,
     [TENANT],
   )
 })
-afterAll(async () => {
-  await pool.end()
-  await owner.end()
-  await database.drop()
-})
+afterAll(() => database.drop())
 
 function termsIn(zone: string): LeaseTerms {
   return { tenantId: TENANT, calendar: getZoneCalendar(zone), warningPercent: 80 }
@@ -203,7 +196,7 @@ describe('days and months of a refill', () => {
 })
 
 test('leases, returns, top-ups and refills of several servers never hand out a credit twice', async () => {
-  const pools = Array.from({ length: 2 }, () => createPool({ url: database.url, log: { warn: () => undefined } }))
+  const pools = Array.from({ length: 2 }, () => database.openPool())
   const stores = pools.map((each) => createCreditStore(each))
   const startMs = Date.parse('2026-03-04T00:00:00Z')
   const keyId = await createCredits({ amount: 100, refill: null, createdAtMs: startMs })
@@ -235,7 +228,6 @@ test('leases, returns, top-ups and refills of several servers never hand out a c
   )
   const { remaining } = await readCredits(keyId)
   expect(spent + remaining, `seed ${seed}`).toBe(100 + toppedUp)
-  await Promise.all(pools.map((each) => each.end()))
 })
 
 test('a debt cannot be written, by nobody', async () => {
@@ -246,13 +238,8 @@ test('a debt cannot be written, by nobody', async () => {
 
 test('a lease is one statement', async () => {
   const statements: string[] = []
-  const counted = createPool({
-    url: database.url,
-    log: { warn: () => undefined },
-    onStatement: (sql) => statements.push(sql),
-  })
+  const counted = database.openPool({ onStatement: (sql) => statements.push(sql) })
   const keyId = await createCredits({ amount: 1, refill: null, createdAtMs: 0 })
   await createCreditStore(counted).lease({ keyId, need: 1, want: 1, returned: null, nowMs: 0, ...UTC })
   expect(statements).toHaveLength(1)
-  await counted.end()
 })

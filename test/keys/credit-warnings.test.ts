@@ -1,40 +1,34 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import pg from 'pg'
+import type pg from 'pg'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { createPool, type DatabasePool } from '../../src/db/pool.ts'
+import type { DatabasePool } from '../../src/db/pool.ts'
 import { EVENT_TYPES, type EventType } from '../../src/events/event-types.ts'
 import { createCreditStore } from '../../src/keys/credit-store.ts'
 import { getZoneCalendar } from '../../src/lib/calendar.ts'
 import { formatPublicId } from '../../src/public-id.ts'
 import type { LeaseRequest } from '../../src/verify/limits/credit-lease.ts'
-import { createTestDatabase, type TestDatabase } from '../harness/database.ts'
+import { createStoreDatabase, type StoreDatabase } from '../harness/store-database.ts'
 import { type CreditOptions, type Query, seedKey, seedTenant } from '../verify/e2e/seeding.ts'
 
 const NOW_MS = Date.parse('2026-03-04T12:00:00Z')
 const DAY_MS = 86_400_000
 const MIGRATION = join(import.meta.dirname, '../../prisma/migrations/20261128033001_credit_base/migration.sql')
 const DAILY = { amount: 10, refill: { amount: 10, every: 'DAY' }, refilledAt: NOW_MS } as const
-let database: TestDatabase
+let database: StoreDatabase
 let owner: pg.Pool
 let pool: DatabasePool
 let query: Query
 let tenantId: string
 
 beforeAll(async () => {
-  database = await createTestDatabase()
-  owner = new pg.Pool({ connectionString: database.ownerUrl, max: 2 })
-  // The database may be dropped before the last good-bye has arrived.
-  owner.on('error', () => {})
-  pool = createPool({ url: database.url, log: { warn: () => undefined } })
+  database = await createStoreDatabase()
+  owner = database.owner
+  pool = database.openPool()
   query = async (sql, values) => (await owner.query(sql, values)).rows
   tenantId = await seedTenant(query)
 })
-afterAll(async () => {
-  await pool.end()
-  await owner.end()
-  await database.drop()
-})
+afterAll(() => database.drop())
 
 interface Told {
   readonly type: EventType

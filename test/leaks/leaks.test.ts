@@ -1,7 +1,9 @@
 import { randomBytes, randomUUIDv7 } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { createPool } from '../../src/db/pool.ts'
 import type { OpenApiDocument, Schema } from '../../src/http/openapi-document.ts'
 import { generateToken, hashToken } from '../../src/keys/token.ts'
+import { createFindFoundSecrets } from '../../src/leaks/found-secret-store.ts'
 import { FINDINGS_MAX } from '../../src/leaks/parse-leak-report.ts'
 import { LEAK_REASON } from '../../src/leaks/respond-to-leak.ts'
 import { graphql } from '../generated/graphql/gql.ts'
@@ -166,6 +168,18 @@ describe('a token that is reported', () => {
     expect(await labelsOf(token)).toEqual(['true_positive'])
     expect(await codeOf(token)).toBe('DISABLED')
     expect(await leakEventsOf(tenantId)).toMatchObject([{ payload: { start: '', action: 'DISABLED' } }])
+  })
+
+  test('is found with the policy of its tenant, and nothing else of a configuration that may be large', async () => {
+    const [set, unset] = [await tenantWith('DISABLE'), await tenantWith(null)]
+    const input = { ipAllowlist: ['127.0.0.1'] }
+    for (const { tenantId } of [set, unset]) {
+      await sendGraphQL(app, TenantConfigSet, { tenantId, input }, admin.accessToken)
+    }
+    const hashes = [hashToken((await set.key()).token), hashToken((await unset.key()).token)]
+    const pool = createPool({ url: app.database.url, log: { warn: () => undefined } })
+    const found = await createFindFoundSecrets(pool)(hashes).finally(() => pool.end())
+    expect(hashes.map((hash) => found.get(hash)?.tenantConfig)).toEqual([{ leakPolicy: 'DISABLE' }, {}])
   })
 
   test('of a suspended tenant is treated as any', async () => {

@@ -4,6 +4,7 @@ import { sendGraphQL, sendVerify } from '../harness/client.ts'
 import { ApiKeyCreate, TenantConfigSet, TenantCreate, TenantDelete, Viewer } from '../harness/operations.ts'
 import { findAuditRecords, findOutboxRecords } from '../harness/records.ts'
 import { type AdminSeed, findPlatformTenantId, seedAdmin, seedUser, uniqueName, uuidOf } from '../harness/seed.ts'
+import { openOwnerPool } from '../harness/store-database.ts'
 import { readCode } from '../harness/tenant-records.ts'
 
 let app: TestApp
@@ -142,4 +143,34 @@ test('keys that are created while the tenant goes are created before or not at a
     for (const code of codes.toSpliced(2, 1)) expect(['ApiKeyCreatePayload', 'NOT_FOUND']).toContain(code)
     expect(await app.query('SELECT FROM api_keys WHERE tenant_id = $1', [uuidOf(tenantId)])).toEqual([])
   }
+})
+
+test('while old counts of the tenant are being deleted, those of its keys are written as ever', async () => {
+  const tenant = await admin.tenant()
+  const { token, apiKeyId } = await tenant.key()
+  await sendVerify(app, { key: token, tags: { route: 'orders' } })
+  await app.flushUsage()
+  const ofTenant = [uuidOf(tenant.tenantId)]
+  await app.query("UPDATE usage_tag_minutes SET minute = minute - interval '2 hours' WHERE tenant_id = $1", ofTenant)
+
+  const owner = openOwnerPool(app.database)
+  const holder = await owner.connect()
+  try {
+    await holder.query('BEGIN')
+    await holder.query('SELECT FROM usage_tag_minutes WHERE tenant_id = $1 FOR UPDATE', ofTenant)
+    const removing = remove(tenant.tenantId, tenant.slug)
+    await expect
+      .poll(() => app.query("SELECT FROM pg_locks WHERE NOT granted AND locktype = 'transactionid'"))
+      .toHaveLength(1)
+    await sendVerify(app, { key: token, tags: { route: 'orders' } })
+    await app.flushUsage()
+    const counted = 'SELECT request_count::int AS count FROM api_key_usage WHERE api_key_id = $1'
+    expect(await app.query(counted, [uuidOf(apiKeyId)])).toEqual([{ count: 2 }])
+    await holder.query('ROLLBACK')
+    expect(readCode(await removing)).toBe('TenantDeletePayload')
+  } finally {
+    holder.release()
+    await owner.end()
+  }
+  expect(await app.query('SELECT FROM usage_tag_minutes WHERE tenant_id = $1', ofTenant)).toEqual([])
 })

@@ -1,7 +1,6 @@
 import { randomBytes, randomUUID } from 'node:crypto'
-import pg from 'pg'
+import type pg from 'pg'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { createPool } from '../../src/db/pool.ts'
 import { createKeySource } from '../../src/keys/key-source.ts'
 import { hashToken, tokenHashToBytes } from '../../src/keys/token.ts'
 import { createEnvelope } from '../../src/secrets/envelope.ts'
@@ -9,7 +8,7 @@ import { createQuotaStore } from '../../src/usage/quota-store.ts'
 import { prepareLimits } from '../../src/verify/limits/limit-plan.ts'
 import { createLimits, type StoredQuotas } from '../../src/verify/limits/limits.ts'
 import type { QuotaDelta, QuotaFlush } from '../../src/verify/limits/quota-ledger.ts'
-import { createTestDatabase, type TestDatabase } from '../harness/database.ts'
+import { createStoreDatabase, type StoreDatabase } from '../harness/store-database.ts'
 import { newToken } from '../verify/key-records.ts'
 import { MemoryCreditStore } from '../verify/limits/memory-credit-store.ts'
 import { type Random, withSeedsAsync } from '../verify/limits/seeded-random.ts'
@@ -17,22 +16,16 @@ import { type Random, withSeedsAsync } from '../verify/limits/seeded-random.ts'
 const NOON = Date.parse('2026-03-04T12:00:00.000Z')
 const HOUR_MS = 3_600_000
 const LIMIT = 1_000_000_000
-let database: TestDatabase
+let database: StoreDatabase
 let owner: pg.Pool
 let pool: pg.Pool
 
 beforeAll(async () => {
-  database = await createTestDatabase()
-  owner = new pg.Pool({ connectionString: database.ownerUrl, max: 2 })
-  // The database may be dropped before the last good-bye has arrived.
-  owner.on('error', () => {})
-  pool = createPool({ url: database.url, log: { warn: () => undefined } })
+  database = await createStoreDatabase()
+  owner = database.owner
+  pool = database.openPool()
 })
-afterAll(async () => {
-  await pool.end()
-  await owner.end()
-  await database.drop()
-})
+afterAll(() => database.drop())
 
 function flushOf(sequence: number, deltas: Record<string, number>): QuotaFlush {
   const rows = Object.entries(deltas).map(

@@ -1,34 +1,28 @@
 import { randomUUID } from 'node:crypto'
-import pg from 'pg'
+import type pg from 'pg'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { createPool, type DatabasePool } from '../../src/db/pool.ts'
+import type { DatabasePool } from '../../src/db/pool.ts'
 import { EVENT_TYPES, type EventType } from '../../src/events/event-types.ts'
 import { formatPublicId } from '../../src/public-id.ts'
 import { createQuotaStore } from '../../src/usage/quota-store.ts'
 import type { QuotaDelta } from '../../src/verify/limits/quota-ledger.ts'
-import { createTestDatabase, type TestDatabase } from '../harness/database.ts'
+import { createStoreDatabase, type StoreDatabase } from '../harness/store-database.ts'
 import { type Query, seedKey, seedTenant } from '../verify/e2e/seeding.ts'
 
-let database: TestDatabase
+let database: StoreDatabase
 let owner: pg.Pool
 let pool: DatabasePool
 let query: Query
 let tenantId: string
 
 beforeAll(async () => {
-  database = await createTestDatabase()
-  owner = new pg.Pool({ connectionString: database.ownerUrl, max: 2 })
-  // The database may be dropped before the last good-bye has arrived.
-  owner.on('error', () => {})
-  pool = createPool({ url: database.url, log: { warn: () => undefined } })
+  database = await createStoreDatabase()
+  owner = database.owner
+  pool = database.openPool()
   query = async (sql, values) => (await owner.query(sql, values)).rows
   tenantId = await seedTenant(query)
 })
-afterAll(async () => {
-  await pool.end()
-  await owner.end()
-  await database.drop()
-})
+afterAll(() => database.drop())
 
 /** One server that flushes what a test says of one subject. */
 function startNode(subjectId: string, common: Partial<QuotaDelta> = {}) {
@@ -234,11 +228,7 @@ test('of a key that is deleted nobody is told, and the flush is written', async 
 
 test('a full flush is one statement where nothing is to be told, and three more where much is', async () => {
   const statements: string[] = []
-  const counted = createPool({
-    url: database.url,
-    log: { warn: () => undefined },
-    onStatement: (sql) => statements.push(sql),
-  })
+  const counted = database.openPool({ onStatement: (sql) => statements.push(sql) })
   const store = createQuotaStore(counted, randomUUID())
   const subjectIds = Array.from({ length: 10_000 }, () => randomUUID())
   const rowsOf = (delta: number) =>
@@ -261,7 +251,6 @@ test('a full flush is one statement where nothing is to be told, and three more 
   await seedKeys(subjectIds)
   await store.write({ sequence: 2, rows: rowsOf(9) })
   expect(statements).toHaveLength(around + 4)
-  await counted.end()
   const [row] = await query<{ count: number }>(
     'SELECT count(*)::int FROM outbox_events WHERE correlation_id = (SELECT max(correlation_id) FROM outbox_events)',
   )

@@ -1,34 +1,27 @@
 import { randomUUID } from 'node:crypto'
-import pg from 'pg'
+import type pg from 'pg'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { createPool } from '../../src/db/pool.ts'
 import { createUsageStore } from '../../src/usage/usage-store.ts'
 import type { UsageFlush } from '../../src/verify/ports.ts'
-import { createTestDatabase, type TestDatabase } from '../harness/database.ts'
+import { createStoreDatabase, type StoreDatabase } from '../harness/store-database.ts'
 
 const TENANT = randomUUID()
 const NOON = Date.parse('2026-03-04T12:00:00.000Z')
-let database: TestDatabase
+let database: StoreDatabase
 let owner: pg.Pool
 let pool: pg.Pool
 
 beforeAll(async () => {
-  database = await createTestDatabase()
-  owner = new pg.Pool({ connectionString: database.ownerUrl, max: 2 })
-  // The database may be dropped before the last good-bye has arrived.
-  owner.on('error', () => {})
-  pool = createPool({ url: database.url, log: { warn: () => undefined } })
+  database = await createStoreDatabase()
+  owner = database.owner
+  pool = database.openPool()
   await owner.query(
     `INSERT INTO tenants (id, slug, name, key_prefix, created_at, updated_at) VALUES ($1, 'acme', 'acme', 'acme', now(), now())`,
     [TENANT],
   )
 })
 
-afterAll(async () => {
-  await pool.end()
-  await owner.end()
-  await database.drop()
-})
+afterAll(() => database.drop())
 
 async function insertKey(): Promise<string> {
   const keyId = randomUUID()

@@ -1,37 +1,29 @@
 import { randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
-import pg from 'pg'
+import type pg from 'pg'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { createPool } from '../../src/db/pool.ts'
 import { createUsageStore } from '../../src/usage/usage-store.ts'
 import type { UsageFlush } from '../../src/verify/ports.ts'
 import { OTHER_TAG } from '../../src/verify/usage/tag-tally.ts'
 import type { VerdictCode } from '../../src/verify/verdict-code.ts'
 import type { Tag } from '../../src/verify/verify-request.ts'
-import { createTestDatabase, type TestDatabase } from '../harness/database.ts'
+import { createStoreDatabase, type StoreDatabase } from '../harness/store-database.ts'
 
 const NOON = Date.parse('2026-03-04T12:00:00.000Z')
 const LAST_MINUTE = Date.parse('2026-03-04T23:59:00.000Z')
 const MIDNIGHT = Date.parse('2026-03-05T00:00:00.000Z')
-let database: TestDatabase
+let database: StoreDatabase
 let owner: pg.Pool
 /** Of two servers. */
 let pools: readonly [pg.Pool, pg.Pool]
 
 beforeAll(async () => {
-  database = await createTestDatabase()
-  owner = new pg.Pool({ connectionString: database.ownerUrl, max: 2 })
-  // The database may be dropped before the last good-bye has arrived.
-  owner.on('error', () => {})
-  const open = () => createPool({ url: database.url, log: { warn: () => undefined } })
-  pools = [open(), open()]
+  database = await createStoreDatabase()
+  owner = database.owner
+  pools = [database.openPool(), database.openPool()]
 })
 
-afterAll(async () => {
-  await Promise.all(pools.map((pool) => pool.end()))
-  await owner.end()
-  await database.drop()
-})
+afterAll(() => database.drop())
 
 async function insertTenant(): Promise<string> {
   const tenantId = randomUUID()

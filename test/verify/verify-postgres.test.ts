@@ -1,5 +1,5 @@
 import { randomBytes, randomUUID } from 'node:crypto'
-import pg from 'pg'
+import type pg from 'pg'
 import { createPool } from '../../src/db/pool.ts'
 import { createKeySource } from '../../src/keys/key-source.ts'
 import { hashToken, tokenHashToBytes } from '../../src/keys/token.ts'
@@ -7,6 +7,7 @@ import { createEnvelope } from '../../src/secrets/envelope.ts'
 import { createUsageStore } from '../../src/usage/usage-store.ts'
 import type { KeyRecord } from '../../src/verify/ports.ts'
 import { createTestDatabase } from '../harness/database.ts'
+import { openOwnerPool } from '../harness/store-database.ts'
 import { describeVerify } from './verify-contract.ts'
 import type { Backing } from './verify-fixture.ts'
 
@@ -33,9 +34,7 @@ const PUT_SECRET = `
 /** PostgreSQL as the server uses it, filled by the owner of the tables. */
 async function openPostgresBacking(): Promise<Backing> {
   const database = await createTestDatabase()
-  const owner = new pg.Pool({ connectionString: database.ownerUrl, max: 4 })
-  // The database may be dropped before the last good-bye has arrived.
-  owner.on('error', () => {})
+  const owner = openOwnerPool(database)
   const pool = createPool({ url: database.url, log: { warn: () => undefined } })
   const envelope = createEnvelope(randomBytes(32))
   return {

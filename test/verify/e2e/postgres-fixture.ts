@@ -1,5 +1,4 @@
 import { randomBytes, randomUUID } from 'node:crypto'
-import pg from 'pg'
 import { createPool } from '../../../src/db/pool.ts'
 import { createCreditStore } from '../../../src/keys/credit-store.ts'
 import { createKeySource } from '../../../src/keys/key-source.ts'
@@ -9,6 +8,7 @@ import { createQuotaStore } from '../../../src/usage/quota-store.ts'
 import { createUsageStore } from '../../../src/usage/usage-store.ts'
 import type { DataPlaneDeps } from '../../../src/verify/data-plane.ts'
 import { createTestDatabase } from '../../harness/database.ts'
+import { openOwnerPool } from '../../harness/store-database.ts'
 import { startVerifyFixture, type VerifyFixture } from '../verify-fixture.ts'
 import { type Query, readRequestCount, seedKey, seedTenant } from './seeding.ts'
 import { createVerifyClient, type VerifyClient } from './verify-client.ts'
@@ -27,9 +27,7 @@ export interface PostgresFixture extends Pick<VerifyFixture, 'clock' | 'dataPlan
 
 export async function startPostgresFixture(makeDeps: (query: Query) => Partial<DataPlaneDeps> = () => ({})) {
   const database = await createTestDatabase()
-  const owner = new pg.Pool({ connectionString: database.ownerUrl, max: 4 })
-  // The database may be dropped before the last good-bye has arrived.
-  owner.on('error', () => {})
+  const owner = openOwnerPool(database)
   const query: Query = async (sql, values) => (await owner.query(sql, values)).rows
   const statements: string[] = []
   const pool = createPool({

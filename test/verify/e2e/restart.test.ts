@@ -1,9 +1,9 @@
 import { randomBytes } from 'node:crypto'
-import pg from 'pg'
 import { expect, onTestFinished, test } from 'vitest'
 import { startTestApp } from '../../harness/app.ts'
 import { createTestDatabase } from '../../harness/database.ts'
 import { createManualClock } from '../../harness/manual-clock.ts'
+import { openOwnerPool } from '../../harness/store-database.ts'
 import { GIVEN, VERIFIER_TOKEN } from '../../process/installation.ts'
 import { startServer, stopServer } from '../../process/server-process.ts'
 import { type Query, readCredits, readQuota, seedKey, seedTenant } from './seeding.ts'
@@ -12,9 +12,7 @@ import { createVerifyClient, times } from './verify-client.ts'
 /** A database that outlives the servers on it. */
 async function makeDatabase() {
   const database = await createTestDatabase()
-  const owner = new pg.Pool({ connectionString: database.ownerUrl, max: 2 })
-  // The database may be dropped before the last good-bye has arrived.
-  owner.on('error', () => {})
+  const owner = openOwnerPool(database)
   onTestFinished(async () => {
     await owner.end()
     await database.drop()

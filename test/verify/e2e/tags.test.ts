@@ -1,9 +1,10 @@
 import { randomBytes } from 'node:crypto'
-import pg from 'pg'
+import type pg from 'pg'
 import { afterAll, beforeAll, beforeEach, describe, expect, onTestFinished, test } from 'vitest'
 import { startTestApp } from '../../harness/app.ts'
 import { createTestDatabase } from '../../harness/database.ts'
 import { createManualClock } from '../../harness/manual-clock.ts'
+import { openOwnerPool } from '../../harness/store-database.ts'
 import { newToken } from '../key-records.ts'
 import { type PostgresFixture, startPostgresFixture } from './postgres-fixture.ts'
 import { type Query, seedKey, seedTenant } from './seeding.ts'
@@ -127,9 +128,7 @@ describe('tags of a verification', () => {
 
 test('after a clean stop every tag of every answer is counted, also of a second server on the same day', async () => {
   const database = await createTestDatabase()
-  const owner = new pg.Pool({ connectionString: database.ownerUrl, max: 2 })
-  // The database may be dropped before the last good-bye has arrived.
-  owner.on('error', () => {})
+  const owner = openOwnerPool(database)
   onTestFinished(async () => {
     await owner.end()
     await database.drop()
