@@ -39,8 +39,9 @@ async function makeProjectFolder(): Promise<string> {
   return folder
 }
 
+/** With links as they are: resolved, they would lead back to where the copy is made of, which its reader may not enter. */
 function copy(from: string, to: string): void {
-  cpSync(from, to, { recursive: true })
+  cpSync(from, to, { recursive: true, verbatimSymlinks: true })
 }
 
 function canRead(identity: UserIdentity, paths: readonly string[]): boolean {

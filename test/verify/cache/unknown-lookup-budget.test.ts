@@ -134,7 +134,8 @@ describe('unknown tokens', () => {
             passedMs += waitMs
           }
           const before = source.readCount
-          await spend(ACME, count)
+          // A clock that is set back and on again while nobody asks was not set at all.
+          await spend(ACME, back ? Math.max(1, count) : count)
           expect(source.readCount).toBeLessThanOrEqual(BURST + (passedMs * RATE) / 1000)
           expect(source.readCount - before).toBeGreaterThanOrEqual(
             Math.min(count, back ? 0 : Math.floor((waitMs * RATE) / 1000)),
